@@ -1,0 +1,34 @@
+"""What a fitted model has learned: accuracy, clusters, prior match, pictures, and all of it in one value."""
+
+from aaetools.analysis.analyze import analyze
+from aaetools.analysis.classification import BASELINES, classify, compare_baselines, wilson_interval
+from aaetools.analysis.clustering import CLUSTERERS, cluster_latents
+from aaetools.analysis.embedding import apply_map, project_latents, umap_embed
+from aaetools.analysis.health import health_warnings
+from aaetools.analysis.prior_match import DIVERGENCES, divergence, prior_match
+from aaetools.analysis.results import SCHEMA_VERSION, Analysis, Images, Tables
+from aaetools.analysis.serialise import analysis_from_json, analysis_json_schema, analysis_to_json
+
+__all__ = [
+    "BASELINES",
+    "CLUSTERERS",
+    "DIVERGENCES",
+    "SCHEMA_VERSION",
+    "Analysis",
+    "Images",
+    "Tables",
+    "analysis_from_json",
+    "analysis_json_schema",
+    "analysis_to_json",
+    "analyze",
+    "apply_map",
+    "classify",
+    "cluster_latents",
+    "compare_baselines",
+    "divergence",
+    "health_warnings",
+    "prior_match",
+    "project_latents",
+    "umap_embed",
+    "wilson_interval",
+]

@@ -1,0 +1,497 @@
+"""One call that looks at a fitted model from all sides and returns one value."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from aaetools.analysis.classification import (
+    BASELINES,
+    BaselinePredictions,
+    class_codes,
+    classify,
+    compare_baselines,
+)
+from aaetools.analysis.clustering import cluster_latents
+from aaetools.analysis.embedding import apply_map, project_latents, umap_embed
+from aaetools.analysis.health import dead_axes, health_warnings, late_mean
+from aaetools.analysis.prior_match import prior_match
+from aaetools.analysis.results import (
+    Analysis,
+    Classification,
+    Clustering,
+    DataSummary,
+    Images,
+    LatentMap,
+    ModelSummary,
+    PriorMatch,
+    Provenance,
+    Tables,
+)
+from aaetools.analysis.serialise import json_value
+from aaetools.exceptions import DataError, LabelError
+from aaetools.labels import encode_labels, is_unlabeled
+
+__all__ = ["analyze"]
+
+_N_ORIGINALS = 12
+_SAMPLES_PER_CLASS = 8
+_MAX_SAMPLED_CLASSES = 20
+_N_UNCONDITIONAL_SAMPLES = 32
+_N_PRIOR_DRAWS = 2_000
+_PACKAGES = ("aaetools", "torch", "numpy", "scipy", "scikit-learn", "pandas", "umap-learn")
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Rows as the model sees them; hold-out rows follow the training rows wherever both are together."""
+
+    n_train: int
+    n_holdout: int
+    ids: NDArray[Any]
+    scaled: NDArray[np.float32]
+    codes: NDArray[np.float32]
+    error: NDArray[np.float32]
+    proba: NDArray[np.float32] | None
+    given: NDArray[Any]
+    true: NDArray[Any]
+    """Labels as written, object arrays over all rows with None where missing."""
+
+    @property
+    def evaluated(self) -> slice:
+        """Hold-out rows, or all rows where there are none."""
+        return slice(self.n_train if self.n_holdout else 0, None)
+
+
+def analyze(
+    model: Any,
+    X: ArrayLike,
+    y: ArrayLike | None = None,
+    *,
+    X_holdout: ArrayLike | None = None,
+    y_holdout: ArrayLike | None = None,
+    dataset: Any = None,
+    row_ids: ArrayLike | None = None,
+    holdout_row_ids: ArrayLike | None = None,
+    command: str = "",
+    fit_seconds: float = float("nan"),
+    n_clusters: int | None = None,
+    baselines: Sequence[str] = tuple(BASELINES),
+    embed: bool = True,
+    n_resamples: int = 199,
+    random_state: int = 0,
+    progress: Callable[[str], object] | None = None,
+) -> Analysis:
+    """Analyse a fitted model: accuracy beside baselines, clusters, prior match, pictures and alarms.
+
+    Parameters
+    ----------
+    model
+        A fitted :class:`aaetools.AdversarialAutoencoder`.
+    X, y
+        The rows it was trained on, shape (n, n_features), and the labels it was given, shape (n,), with gaps.
+    X_holdout, y_holdout
+        Rows that training never saw, and their true labels (gaps allowed). Accuracy, agreement of clusters
+        with labels and the prior match use these rows only; without them there is no accuracy, and the prior
+        match falls back on training rows and says so.
+    dataset
+        Where the rows came from: an object with ``name``, ``source``, ``feature_names``, ``target_name``,
+        ``image_shape`` and ``sha256``.
+    row_ids, holdout_row_ids
+        Identifiers of the rows; numbered from 0, hold-out rows after training rows, by default.
+    command
+        The command line that made the run, recorded.
+    fit_seconds
+        How long the fit took, recorded.
+    n_clusters
+        Number of clusters; the number of classes, or chosen by silhouette, by default.
+    baselines
+        Names from :data:`BASELINES`.
+    embed
+        Whether to make a UMAP picture.
+    n_resamples
+        Fresh prior samples per prior-match test, at least (see :func:`prior_match`).
+    random_state
+        Seed of everything random here.
+    progress
+        Called with a short text before each stage.
+
+    Returns
+    -------
+    Analysis
+
+    Raises
+    ------
+    DataError, LabelError
+        If rows, labels and identifiers do not fit together.
+    """
+    say = progress or (lambda text: None)
+    say("encoding rows")
+    rows = _encode_rows(model, X, y, X_holdout, y_holdout, row_ids, holdout_row_ids)
+    notes: list[str] = []
+
+    say("comparing with baselines")
+    classification, alarms = _classification(model, rows, baselines, random_state)
+    say("clustering")
+    clusters, clustering = _clustering(model, rows, n_clusters, random_state)
+    say("testing the prior match")
+    match, removed = _prior_match(model, rows, n_resamples, random_state)
+    if removed:
+        notes.append(f"{removed} repeated rows were left out of the prior match.")
+    if not rows.n_holdout:
+        notes.append("There are no hold-out rows: the prior match uses training rows, which flatters it.")
+    coordinates, latent_map = project_latents(rows.codes)
+    if embed:
+        say("embedding with UMAP")
+        picture, umap = umap_embed(rows.codes, random_state)
+    else:
+        picture, umap = None, {"skipped": "not asked for"}
+    latent_map = replace(latent_map, umap=umap)
+    say("drawing samples")
+    image_shape = _image_shape(model, dataset)
+    tables = Tables(
+        rows=_row_table(model, rows, clusters, coordinates, picture),
+        history=pd.DataFrame(dict(model.history_)),
+        prior_samples=_prior_samples(model, latent_map, random_state),
+        images=None if image_shape is None else _images(model, rows, X, X_holdout, image_shape, random_state),
+    )
+    summary = _model_summary(model, rows, fit_seconds)
+    alarms += health_warnings(
+        discriminator_accuracy=summary.discriminator_accuracy,
+        prior_match=match,
+        dead=summary.dead_axes,
+        n_components=summary.n_components,
+        cluster_sizes=clustering.sizes,
+        reconstruction_r2=summary.reconstruction_r2,
+    )
+    return Analysis(
+        data=_data_summary(model, rows, dataset, image_shape),
+        model=summary,
+        classification=classification,
+        clustering=clustering,
+        prior_match=match,
+        latent_map=latent_map,
+        provenance=_provenance(command, random_state, notes),
+        tables=tables,
+        warnings=alarms,
+    )
+
+
+# --- Stages -----------------------------------------------------------------------------------------
+
+
+def _encode_rows(
+    model: Any,
+    X: ArrayLike,
+    y: ArrayLike | None,
+    X_holdout: ArrayLike | None,
+    y_holdout: ArrayLike | None,
+    row_ids: ArrayLike | None,
+    holdout_row_ids: ArrayLike | None,
+) -> _Rows:
+    scaled = model.scale(X)
+    n_train, n_holdout = len(scaled), 0 if X_holdout is None else len(np.asarray(X_holdout))
+    if X_holdout is None and y_holdout is not None:
+        raise LabelError("y_holdout was given without X_holdout")
+    blocks = [X] if X_holdout is None or n_holdout == 0 else [X, X_holdout]
+    ids = [_ids(row_ids, 0, n_train, "training"), _ids(holdout_row_ids, n_train, n_holdout, "hold-out")]
+    if row_ids is not None and holdout_row_ids is None and n_holdout:
+        raise DataError("row_ids were given for the training rows but not for the hold-out rows")
+    has_classes = len(model.classes_) > 0
+    return _Rows(
+        n_train=n_train,
+        n_holdout=n_holdout,
+        ids=np.concatenate(ids) if n_holdout else ids[0],
+        scaled=np.concatenate([scaled, *(model.scale(block) for block in blocks[1:])]),
+        codes=np.concatenate([np.asarray(model.transform(block), dtype=np.float32) for block in blocks]),
+        error=np.concatenate([model.reconstruction_error(block) for block in blocks]),
+        proba=np.concatenate([model.predict_proba(block) for block in blocks]) if has_classes else None,
+        given=np.concatenate(
+            [_known_labels(model, y, n_train, "training"), np.full(n_holdout, None, dtype=object)]
+        ),
+        true=np.concatenate(
+            [np.full(n_train, None, dtype=object), _known_labels(model, y_holdout, n_holdout, "hold-out")]
+        ),
+    )
+
+
+def _classification(
+    model: Any, rows: _Rows, baselines: Sequence[str], random_state: int
+) -> tuple[Classification | None, tuple[str, ...]]:
+    tested = np.flatnonzero(~pd.isna(rows.true))
+    if rows.proba is None or len(tested) == 0:
+        return None, ()
+    codes = class_codes(rows.given[: rows.n_train], model.classes_)
+    others: dict[str, BaselinePredictions] = {}
+    if baselines and (codes >= 0).any():
+        others = compare_baselines(
+            rows.scaled[: rows.n_train],
+            codes,
+            rows.scaled[tested],
+            baselines=baselines,
+            random_state=random_state,
+        )
+    predicted = np.asarray(model.classes_)[rows.proba[tested].argmax(axis=1)]
+    return classify(
+        rows.true[tested], predicted, model.classes_, baselines=others, model_name=type(model).__name__
+    )
+
+
+def _clustering(
+    model: Any, rows: _Rows, n_clusters: int | None, random_state: int
+) -> tuple[NDArray[np.int64], Clustering]:
+    truth = encode_labels(rows.true, None).codes
+    return cluster_latents(
+        rows.codes,
+        n_clusters,
+        truth if (truth >= 0).any() else None,
+        random_state=random_state,
+        n_classes=len(model.classes_) or None,
+    )
+
+
+def _prior_match(model: Any, rows: _Rows, n_resamples: int, random_state: int) -> tuple[PriorMatch, int]:
+    """Test the evaluated rows; also return how many were left out because they repeat another row.
+
+    Repeats are sought in the features, not the codes: equal rows are not independent, while equal codes of
+    different rows are a collapse, which the test has to see.
+    """
+    start = rows.evaluated.start
+    kept = np.sort(np.unique(rows.scaled[start:], axis=0, return_index=True)[1]) + start
+    labels = None
+    classes = [str(label) for label in model.classes_]
+    if classes and model.prior_.n_components == len(classes):
+        labels = class_codes((rows.true if rows.n_holdout else rows.given)[kept], model.classes_)
+    match = prior_match(
+        rows.codes[kept],
+        model.prior_,
+        labels,
+        n_resamples=n_resamples,
+        random_state=random_state,
+        class_names=classes or None,
+        split="holdout" if rows.n_holdout else "train",
+    )
+    return match, len(rows.codes) - start - len(kept)
+
+
+# --- Tables -----------------------------------------------------------------------------------------
+
+
+def _row_table(
+    model: Any,
+    rows: _Rows,
+    clusters: NDArray[np.int64],
+    coordinates: NDArray[np.float64],
+    picture: NDArray[np.float32] | None,
+) -> pd.DataFrame:
+    n = len(rows.codes)
+    names = np.array([str(label) for label in model.classes_], dtype=object)
+    missing = np.full(n, np.nan, dtype=np.float32)
+    columns: dict[str, Any] = {
+        "row": rows.ids,
+        "split": np.array(["train"] * rows.n_train + ["holdout"] * rows.n_holdout, dtype=object),
+        "label_given": _as_strings(rows.given, model.classes_),
+        "label_true": _as_strings(rows.true, model.classes_),
+        "label_pred": np.full(n, None, dtype=object)
+        if rows.proba is None
+        else names[rows.proba.argmax(axis=1)],
+        "confidence": missing
+        if rows.proba is None
+        else np.clip(rows.proba.max(axis=1), 0, 1).astype(np.float32),
+        "cluster": clusters,
+        "reconstruction_error": rows.error.astype(np.float32),
+        "latent_x": coordinates[:, 0].astype(np.float32),
+        "latent_y": coordinates[:, 1].astype(np.float32),
+        "umap_x": missing if picture is None else picture[:, 0],
+        "umap_y": missing if picture is None else picture[:, 1],
+    }
+    columns.update({f"z{axis}": rows.codes[:, axis] for axis in range(rows.codes.shape[1])})
+    return pd.DataFrame(columns)
+
+
+def _prior_samples(model: Any, latent_map: LatentMap, random_state: int) -> pd.DataFrame:
+    import torch
+
+    prior, classes = model.prior_, [str(label) for label in model.classes_]
+    generator = torch.Generator().manual_seed(random_state)
+    if classes and prior.n_components == len(classes):
+        each = max(50, _N_PRIOR_DRAWS // len(classes))
+        components = torch.arange(len(classes)).repeat_interleave(each)
+        labels = np.repeat(np.array(classes, dtype=object), each)
+        drawn = prior.sample(len(components), labels=components, generator=generator)
+    else:
+        labels = np.full(_N_PRIOR_DRAWS, "", dtype=object)
+        drawn = prior.sample(_N_PRIOR_DRAWS, generator=generator)
+    points = apply_map(latent_map, drawn.detach().cpu().numpy()).astype(np.float32)
+    return pd.DataFrame({"label": labels, "latent_x": points[:, 0], "latent_y": points[:, 1]})
+
+
+def _images(
+    model: Any,
+    rows: _Rows,
+    X: ArrayLike,
+    X_holdout: ArrayLike | None,
+    shape: tuple[int, ...],
+    random_state: int,
+) -> Images:
+    def pictures(flat: ArrayLike) -> NDArray[np.float32]:
+        return np.asarray(flat, dtype=np.float32).reshape(-1, *shape)
+
+    start = rows.evaluated.start
+    source = np.asarray(X if X_holdout is None or not rows.n_holdout else X_holdout)
+    known = encode_labels(rows.true[start:], None).codes
+    codes = known if rows.proba is None else np.where(known < 0, rows.proba[start:].argmax(axis=1), known)
+    chosen = _spread_over(codes, _N_ORIGINALS, np.random.default_rng(random_state))
+    classes = list(model.classes_)
+    if classes and len(classes) <= _MAX_SAMPLED_CLASSES and model.prior_.n_components == len(classes):
+        drawn = [
+            model.sample(_SAMPLES_PER_CLASS, label=c, random_state=random_state + k)
+            for k, c in enumerate(classes)
+        ]
+        samples, labels = (
+            np.concatenate(drawn),
+            [str(label) for label in classes for _ in range(_SAMPLES_PER_CLASS)],
+        )
+    else:
+        samples = model.sample(_N_UNCONDITIONAL_SAMPLES, random_state=random_state)
+        labels = [""] * _N_UNCONDITIONAL_SAMPLES
+    return Images(
+        originals=pictures(source[chosen]),
+        reconstructions=pictures(model.inverse_transform(rows.codes[start + chosen])),
+        samples=pictures(samples),
+        sample_labels=tuple(labels),
+    )
+
+
+def _spread_over(codes: NDArray[np.int64], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Choose n rows at random, one of every class before a second of any, in class order."""
+    order = rng.permutation(len(codes))
+    turn = pd.Series(codes[order]).groupby(codes[order]).cumcount().to_numpy()
+    chosen = order[np.argsort(turn, kind="stable")][:n]
+    return np.asarray(chosen[np.argsort(codes[chosen], kind="stable")])
+
+
+# --- Summaries --------------------------------------------------------------------------------------
+
+
+def _data_summary(model: Any, rows: _Rows, dataset: Any, image_shape: tuple[int, ...] | None) -> DataSummary:
+    codes = class_codes(rows.given[: rows.n_train], model.classes_)
+    counts = np.bincount(codes[codes >= 0], minlength=len(model.classes_))
+    names = getattr(dataset, "feature_names", ())
+    if not len(names):
+        names = getattr(model, "feature_names_in_", ())
+    return DataSummary(
+        name=str(getattr(dataset, "name", "data")),
+        source=str(getattr(dataset, "source", "")),
+        n_features=int(rows.scaled.shape[1]),
+        n_train=rows.n_train,
+        n_holdout=rows.n_holdout,
+        n_labeled=int((codes >= 0).sum()),
+        classes=tuple(str(label) for label in model.classes_),
+        labeled_per_class=tuple(int(count) for count in counts),
+        feature_names=tuple(str(name) for name in names),
+        target_name=getattr(dataset, "target_name", None),
+        image_shape=image_shape,
+        sha256=str(getattr(dataset, "sha256", "")),
+    )
+
+
+def _model_summary(model: Any, rows: _Rows, fit_seconds: float) -> ModelSummary:
+    mean = rows.scaled[: rows.n_train].mean(axis=0, dtype=np.float64)
+    variance = float(np.square(rows.scaled[rows.evaluated] - mean).mean(dtype=np.float64))
+    mse = float(rows.error[rows.evaluated].mean(dtype=np.float64))
+    return ModelSummary(
+        estimator=type(model).__name__,
+        parameters={name: _setting(value) for name, value in sorted(model.get_params(deep=False).items())},
+        prior=str(model.prior_.name),
+        prior_parameters=json_value(model.prior_.describe()),
+        n_components=int(model.n_components_),
+        n_weights=int(model.n_weights_),
+        scaling=str(model.scaling_),
+        device=str(model.device_),
+        n_epochs=int(model.n_iter_),
+        fit_seconds=float(fit_seconds),
+        discriminator_accuracy=late_mean(model.history_, "discriminator_accuracy"),
+        reconstruction_r2=1 - mse / variance if variance > 0 else float("nan"),
+        dead_axes=dead_axes(rows.codes),
+    )
+
+
+def _provenance(command: str, random_state: int, notes: Sequence[str]) -> Provenance:
+    import torch
+
+    versions = {name: _version(name) for name in _PACKAGES}
+    return Provenance(
+        command=command,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        random_state=random_state,
+        versions={**versions, "python": platform.python_version()},
+        # Not platform.platform(), whose kernel string says more about the owner than about the numbers.
+        platform=f"{platform.system()} {platform.machine()}",
+        n_threads=int(torch.get_num_threads()),
+        notes=tuple(notes),
+    )
+
+
+# --- Small parts ------------------------------------------------------------------------------------
+
+
+def _ids(ids: ArrayLike | None, first: int, n: int, which: str) -> NDArray[Any]:
+    if ids is None:
+        return np.arange(first, first + n)
+    array = np.asarray(ids)
+    if array.shape != (n,):
+        raise DataError(f"{array.size} row identifiers were given for {n} {which} rows")
+    return array
+
+
+def _known_labels(model: Any, y: ArrayLike | None, n: int, which: str) -> NDArray[Any]:
+    """Return labels as an object array, shape (n,), with None for every kind of missing label."""
+    if y is None:
+        return np.full(n, None, dtype=object)
+    gaps = is_unlabeled(y, getattr(model, "unlabeled", -1))
+    if gaps.shape != (n,):
+        raise LabelError(f"{gaps.size} labels were given for {n} {which} rows")
+    labels = np.array(pd.Series(y).to_numpy(dtype=object), dtype=object)
+    labels[gaps] = None
+    return labels
+
+
+def _as_strings(labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[Any]:
+    """Write labels as the model's classes are written (3.0 is class 3 where classes are integers)."""
+    names = [str(label) for label in classes]
+    codes = class_codes(labels, classes).tolist()
+    texts = [
+        names[code] if code >= 0 else (None if label is None else str(label))
+        for label, code in zip(labels, codes, strict=True)
+    ]
+    return np.array(texts, dtype=object)
+
+
+def _image_shape(model: Any, dataset: Any) -> tuple[int, ...] | None:
+    shape: Any = getattr(dataset, "image_shape", None) or getattr(model, "sample_shape_", ())
+    return tuple(int(side) for side in shape) if len(shape) >= 2 else None
+
+
+def _setting(value: Any) -> Any:
+    """Return a constructor parameter in JSON's types; a prior object by its own description."""
+    if hasattr(value, "describe"):
+        return {"name": str(value.name), **json_value(value.describe())}
+    if type(value).__name__ == "device":
+        return str(value)
+    return json_value(value)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"

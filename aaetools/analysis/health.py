@@ -1,0 +1,99 @@
+"""Alarms: signs that training went wrong, each one sentence that says what to try."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aaetools.analysis.results import PriorMatch
+
+__all__ = ["DEAD_AXIS_STD", "dead_axes", "health_warnings", "late_mean"]
+
+DEAD_AXIS_STD = 0.05
+"""A latent axis with a smaller standard deviation carries nothing."""
+
+_TOO_STRONG = 0.98
+_FOOLED = (0.45, 0.55)
+_CROWDED = 0.95
+
+
+def dead_axes(Z: NDArray[Any]) -> tuple[int, ...]:
+    """Return the latent axes of codes (n, d) whose standard deviation is under ``DEAD_AXIS_STD``."""
+    if len(Z) < 2:
+        return ()
+    return tuple(int(axis) for axis in np.flatnonzero(np.std(Z, axis=0, dtype=np.float64) < DEAD_AXIS_STD))
+
+
+def late_mean(history: Mapping[str, Sequence[float]], key: str) -> float:
+    """Return the mean of one history entry over the last tenth of the epochs, NaN where there is none."""
+    values = list(history.get(key, ()))
+    last = values[-max(1, len(values) // 10) :]
+    return float(np.mean(last)) if last else float("nan")
+
+
+def health_warnings(
+    *,
+    discriminator_accuracy: float,
+    prior_match: PriorMatch,
+    dead: Sequence[int],
+    n_components: int,
+    cluster_sizes: Sequence[int],
+    reconstruction_r2: float,
+) -> tuple[str, ...]:
+    """Return one sentence per alarm, none for a healthy run.
+
+    Parameters
+    ----------
+    discriminator_accuracy
+        Mean over the last epochs, in [0, 1]; NaN where unknown.
+    prior_match
+        Its overall results tell whether the codes are far from the prior.
+    dead
+        Latent axes without spread.
+    n_components
+        Latent dimensions.
+    cluster_sizes
+        Rows per cluster.
+    reconstruction_r2
+        1 - mean squared error / variance; NaN where unknown.
+    """
+    found = []
+    if discriminator_accuracy > _TOO_STRONG:
+        found.append(
+            f"The discriminator is right on {discriminator_accuracy:.1%} of codes at the end of training: "
+            "the encoder "
+            "has lost the game and the codes do not follow the prior; train longer or lower the "
+            "discriminator's "
+            "learning rate."
+        )
+    far = any(result.scope == "overall" and result.verdict == "not met" for result in prior_match.results)
+    if _FOOLED[0] <= discriminator_accuracy <= _FOOLED[1] and far:
+        found.append(
+            f"The discriminator is at {discriminator_accuracy:.1%}, as if the codes followed the prior, but "
+            "the prior "
+            "match is rejected: it is too weak or hardly trained; train longer or give it more units."
+        )
+    if dead:
+        axes = ", ".join(str(axis) for axis in dead[:10]) + (", ..." if len(dead) > 10 else "")
+        found.append(
+            f"{len(dead)} of {n_components} latent axes carry nothing (standard deviation under "
+            f"{DEAD_AXIS_STD}): "
+            f"{axes}; use fewer latent dimensions or train longer."
+        )
+    total = sum(cluster_sizes)
+    if len(cluster_sizes) > 1 and total and max(cluster_sizes) > _CROWDED * total:
+        found.append(
+            f"One cluster holds {max(cluster_sizes) / total:.1%} of the rows: the codes may have collapsed, "
+            "or a few "
+            "rows lie far from all others."
+        )
+    if reconstruction_r2 <= 0:
+        found.append(
+            f"Reconstruction is no better than the mean of the training rows (R2 = {reconstruction_r2:.2f}): "
+            "the codes "
+            "say nothing about single rows; train longer or use more latent dimensions."
+        )
+    return tuple(found)

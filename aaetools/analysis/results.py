@@ -1,0 +1,287 @@
+"""What an analysis found: frozen dataclasses all the way down, JSON out and in.
+
+Numbers live in the dataclasses and go through JSON; what is one value per row, per epoch or per pixel lives
+in
+:class:`Tables`, which a run folder stores beside the JSON (parquet, JSON lines, npz).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import BeforeValidator, WithJsonSchema
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Agreement",
+    "Analysis",
+    "ClassScore",
+    "Classification",
+    "Clustering",
+    "DataSummary",
+    "GoodnessOfFit",
+    "Images",
+    "LatentMap",
+    "MethodScore",
+    "ModelSummary",
+    "PriorMatch",
+    "Proportion",
+    "Provenance",
+    "Tables",
+]
+
+SCHEMA_VERSION = 1
+
+MaybeNaN = Annotated[
+    float,
+    BeforeValidator(lambda value: float("nan") if value is None else value),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "null"}]}),
+]
+"""A number that is NaN where it could not be had; JSON has no NaN and writes null."""
+
+
+@dataclass(frozen=True)
+class Proportion:
+    """A share of ``n`` rows with its 95% Wilson score interval; all three lie in [0, 1]."""
+
+    value: MaybeNaN
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class DataSummary:
+    """The data and the label budget."""
+
+    name: str
+    source: str
+    n_features: int
+    n_train: int
+    n_holdout: int
+    n_labeled: int
+    classes: tuple[str, ...]
+    labeled_per_class: tuple[int, ...]
+    feature_names: tuple[str, ...] = ()
+    target_name: str | None = None
+    image_shape: tuple[int, ...] | None = None
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """The fitted model and how its training ended."""
+
+    estimator: str
+    parameters: dict[str, Any]
+    prior: str
+    prior_parameters: dict[str, Any]
+    n_components: int
+    n_weights: int
+    scaling: str
+    device: str
+    n_epochs: int
+    fit_seconds: MaybeNaN
+    discriminator_accuracy: MaybeNaN
+    """Mean over the last tenth of the epochs; the theory says about 0.5."""
+    reconstruction_r2: MaybeNaN
+    """1 - mean squared reconstruction error / variance, on hold-out rows if there are any."""
+    dead_axes: tuple[int, ...]
+    """Latent axes with a standard deviation under 0.05."""
+
+
+@dataclass(frozen=True)
+class MethodScore:
+    """Accuracy of one method on the evaluated rows."""
+
+    name: str
+    accuracy: Proportion
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """How one class was recognised on the evaluated rows."""
+
+    label: str
+    n: int
+    recall: Proportion
+    precision: float | None
+    f1: float
+
+
+@dataclass(frozen=True)
+class Classification:
+    """Accuracy on rows that training never saw, beside baselines given the same labels.
+
+    ``confusion[i][j]`` counts rows of class i that were predicted as class j. ``p_value_best_baseline`` is
+    McNemar's exact test of the model against the best baseline on the same rows, None without baselines.
+    """
+
+    classes: tuple[str, ...]
+    model: MethodScore
+    baselines: tuple[MethodScore, ...]
+    balanced_accuracy: MaybeNaN
+    per_class: tuple[ClassScore, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    best_baseline: str | None
+    p_value_best_baseline: float | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Agreement of clusters with known labels of ``n`` rows that training never saw labelled."""
+
+    accuracy: Proportion
+    """Share of rows whose cluster maps to their class under the best one-to-one (Hungarian) matching."""
+    adjusted_rand: float
+    adjusted_mutual_info: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """Clusters found in the latent codes of all rows."""
+
+    method: str
+    n_clusters: int
+    reason: str
+    sizes: tuple[int, ...]
+    silhouette: float | None
+    agreement: Agreement | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class GoodnessOfFit:
+    """One statistic of codes against the prior, with its null distribution from fresh prior samples.
+
+    ``p_value = (1 + #{null >= value}) / (n_resamples + 1)``; ``p_adjusted`` is Holm's over the family.
+    ``effect_ratio = value / null_q95``: above 1 the codes are farther from the prior than 95% of fresh
+    samples.
+    """
+
+    scope: str
+    """"overall", or the class whose codes are compared with the prior's component of that class."""
+    statistic: str
+    n: int
+    value: MaybeNaN
+    null_mean: float
+    null_q95: float
+    effect_ratio: MaybeNaN
+    p_value: float
+    p_adjusted: float
+    verdict: Literal["met", "close", "not met"]
+
+
+@dataclass(frozen=True)
+class PriorMatch:
+    """How far the aggregated posterior q(z) is from the prior p(z), on codes of ``split`` rows."""
+
+    prior: str
+    split: Literal["holdout", "train"]
+    n: int
+    n_resamples: int
+    random_state: int
+    results: tuple[GoodnessOfFit, ...]
+    verdict: str
+
+    def overall(self, statistic: str) -> GoodnessOfFit:
+        """Return the overall result of one statistic, for example "mmd" or "sliced_wasserstein"."""
+        for result in self.results:
+            if result.scope == "overall" and result.statistic == statistic:
+                return result
+        raise KeyError(statistic)
+
+
+@dataclass(frozen=True)
+class LatentMap:
+    """How latent codes are drawn in two dimensions.
+
+    ``latent_x = z @ projection[0] + offset[0]`` and the same for y with index 1; for two latent dimensions
+    that is the identity. ``umap`` is None, or the parameters of the UMAP picture, or ``{"skipped": reason}``.
+    """
+
+    kind: Literal["axes", "pca"]
+    x_name: str
+    y_name: str
+    projection: tuple[tuple[float, ...], tuple[float, ...]]
+    offset: tuple[float, float]
+    umap: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What is needed to make the run again."""
+
+    command: str
+    created: str
+    """UTC time in ISO 8601."""
+    random_state: int
+    versions: dict[str, str]
+    platform: str
+    n_threads: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Pictures for data whose rows are images; values in the data's own units.
+
+    Each array has shape (n, height, width) or (n, height, width, channels).
+    """
+
+    originals: NDArray[np.float32]
+    reconstructions: NDArray[np.float32]
+    samples: NDArray[np.float32]
+    sample_labels: tuple[str, ...]
+    """One label per sample, "" for draws from the whole prior; samples of one class stand together."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """What is too long for JSON.
+
+    Attributes
+    ----------
+    rows
+        One line per row of data: ``row`` (id), ``split`` ("train" or "holdout"), ``label_given`` (what
+        training saw, missing where unlabelled), ``label_true`` (hold-out rows with a known label only),
+        ``label_pred``, ``confidence`` (0 to 1), ``cluster`` (-1 is noise), ``reconstruction_error`` (mean
+        squared, scaled units), ``latent_x``, ``latent_y``, ``umap_x``, ``umap_y`` (missing where UMAP was
+        skipped), ``z0`` ... ``z{d-1}``. Labels are strings.
+    history
+        One line per epoch, as ``history_`` of the estimator.
+    prior_samples
+        Draws from the prior in the latent map's plane: ``label`` ("" where the prior has no classes),
+        ``latent_x``, ``latent_y``.
+    images
+        Pictures where rows are images, else None.
+    """
+
+    rows: pd.DataFrame
+    history: pd.DataFrame
+    prior_samples: pd.DataFrame
+    images: Images | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """Everything that was found out about a fitted model and its data."""
+
+    data: DataSummary
+    model: ModelSummary
+    classification: Classification | None
+    clustering: Clustering
+    prior_match: PriorMatch
+    latent_map: LatentMap
+    provenance: Provenance
+    tables: Tables
+    schema_version: int = SCHEMA_VERSION
+    warnings: tuple[str, ...] = field(default=())
+    """Alarms about the training or the data, one sentence each."""

@@ -1,0 +1,103 @@
+"""The numbers of an analysis as JSON text, and back."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from typing import Any, get_type_hints
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from aaetools.analysis.results import SCHEMA_VERSION, Analysis, Tables
+from aaetools.exceptions import ModelFileError
+
+__all__ = ["analysis_from_json", "analysis_json_schema", "analysis_to_json", "json_value"]
+
+
+def analysis_to_json(analysis: Analysis) -> str:
+    """Return the numbers of an analysis, without its tables, as JSON text that ends in a newline.
+
+    Keys are sorted and only ASCII is used, so that equal analyses give equal bytes. NaN and infinity, which
+    JSON does not have, become null.
+    """
+    document = {
+        field.name: getattr(analysis, field.name) for field in fields(analysis) if field.name != "tables"
+    }
+    return json.dumps(json_value(document), sort_keys=True, indent=1, allow_nan=False) + "\n"
+
+
+def analysis_from_json(text: str, tables: Tables) -> Analysis:
+    """Put an analysis together from its JSON text and its tables.
+
+    Numbers that were NaN or infinite come back as NaN.
+
+    Raises
+    ------
+    ModelFileError
+        If the text is damaged or of a schema version that this release does not read.
+    """
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise ModelFileError(
+            f"the analysis is not JSON ({error}); the run is damaged, make it again from its run.toml"
+        ) from error
+    version = document.get("schema_version") if isinstance(document, dict) else None
+    if version != SCHEMA_VERSION:
+        raise ModelFileError(
+            f"the analysis has schema version {version!r}, this release of aaetools reads version "
+            f"{SCHEMA_VERSION}: "
+            "use the release named under provenance.versions, or analyse the model again"
+        )
+    try:
+        read = _document_model().model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ModelFileError(
+            f"the analysis is damaged at {where}: {first['msg']}; analyse the model again"
+        ) from error
+    return Analysis(tables=tables, **{name: getattr(read, name) for name in type(read).model_fields})
+
+
+def analysis_json_schema() -> dict[str, Any]:
+    """Return the JSON schema (draft 2020-12) of :func:`analysis_to_json`'s text."""
+    return _document_model().model_json_schema()
+
+
+def json_value(value: Any) -> Any:
+    """Return ``value`` in JSON's own types: dataclasses become dicts, NaN and infinity None.
+
+    Anything else becomes the name of its type: a repr may be long, and holds addresses that differ run by
+    run.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: json_value(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, bool | str | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): json_value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_value(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return json_value(value.tolist())
+    return type(value).__qualname__
+
+
+@cache
+def _document_model() -> type[BaseModel]:
+    """Make the model of the JSON document from the fields of :class:`Analysis`, all but the tables."""
+    hints = get_type_hints(Analysis, include_extras=True)
+    typed: dict[str, Any] = {field.name: (hints[field.name], ...) for field in fields(Analysis)}
+    del typed["tables"]
+    # "model" is a field of ours, so pydantic's own "model_" names need not be protected.
+    config = ConfigDict(extra="forbid", protected_namespaces=())
+    return create_model("AnalysisDocument", __config__=config, **typed)

@@ -1,0 +1,608 @@
+"""The label-incorporating adversarial autoencoder as a scikit-learn estimator."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor, nn
+
+from aaetools.exceptions import DataError, LabelError, ModelFileError
+from aaetools.labels import UNLABELED, encode_labels, is_unlabeled
+from aaetools.networks import ARCHITECTURES, Discriminator
+from aaetools.preprocessing import SCALINGS, InputScaler
+from aaetools.priors import PRIORS, Prior, SampledPrior, default_n_dims, make_prior
+from aaetools.training import BalancedBatches, Callback, PrintLosses, fit_loop
+from aaetools.training.averaging import refresh_batch_norm, use_averages
+from aaetools.training.early_stopping import EarlyStopping, choose_validation_rows
+from aaetools.training.recipes import RECIPES, Recipe
+from aaetools.training.threads import threads_for
+
+__all__ = ["AdversarialAutoencoder"]
+
+_PARTS = ("encoder", "decoder", "discriminator")
+_CHUNK = 8192
+"""Rows that go through a network at once where nothing is learned."""
+
+
+class AdversarialAutoencoder(
+    ClassNamePrefixFeaturesOutMixin, ClassifierMixin, TransformerMixin, BaseEstimator  # type: ignore[misc]
+):
+    """Adversarial autoencoder whose labels are seen only by the discriminator (Makhzani et al. 2015, section 2.3).
+
+    An encoder and a decoder learn to reconstruct; a discriminator pushes the latent codes toward a prior p(z) that
+    has one region per class. It alone is told the labels, as a one-hot row with an extra entry for "no label", so
+    the classes come to lie where the prior puts them. ``predict`` reads the class off the prior: no classifier is
+    trained. Without any label it is the plain adversarial autoencoder of section 2.
+
+    Parameters
+    ----------
+    n_components
+        Latent dimensions; "auto" takes what suits the prior and the number of classes.
+    prior
+        "auto" ("simplex" with labels, "gaussian" without), a name of :data:`aaetools.priors.PRIORS`, a
+        :class:`aaetools.priors.Prior`, or a function ``sampler(n, labels, generator)`` returning (n, d) codes.
+    recipe
+        How the game is played, a name of :data:`aaetools.training.recipes.RECIPES`: "few-labels", made to learn
+        from few labels, or "paper", the bare game of section 2.3.
+    recipe_params
+        Settings of the recipe that differ from its defaults, as a dict.
+    architecture
+        "mlp", or "conv" for images.
+    hidden_layer_sizes
+        Widths of the encoder's hidden layers; the decoder has them in reverse.
+    encoder, decoder, discriminator
+        Modules to use instead of the built ones; copied, never changed. The encoder maps scaled inputs
+        (n, n_features) to (n, n_components) codes, the decoder back, and the discriminator takes codes and label
+        rows (n, n_classes + 1), or codes alone where there are no labels, and returns logits (n,).
+    image_shape
+        ``(height, width)`` or ``(height, width, channels)`` where each row is a flattened image. Arrays of images,
+        shape (n, height, width[, channels]), say it themselves.
+    scaling
+        One of :data:`aaetools.preprocessing.SCALINGS`.
+    unlabeled
+        Value in ``y`` that stands for "no label", besides None, NaN and pd.NA; None for no such value.
+    max_epochs
+        Passes over all rows; "auto" takes as many as the recipe's number of steps needs.
+    batch_size
+        Unlabelled rows per step, and labelled rows per step.
+    learning_rate
+        Step size of Adam at the start.
+    early_stopping
+        Hold back a part of the given labels and stop when accuracy on them no longer rises, keeping the best
+        weights. Ignored with a warning where classes have too few labels to spare one.
+    validation_fraction
+        Share of the given labels that early stopping holds back.
+    n_iter_no_change
+        Epochs without improvement before early stopping ends training.
+    device
+        "auto" (a CUDA device where there is one), or any torch device.
+    callbacks
+        Objects with the methods of :class:`aaetools.training.Callback`.
+    verbose
+        0 is silent; n > 0 prints the losses every n epochs.
+    random_state
+        Seed of everything random: weights, batches, prior draws. Global generators are left alone.
+
+    Attributes
+    ----------
+    classes_
+        Sorted labels, shape (n_classes,); empty where there were none.
+    encoder_, decoder_, discriminator_
+        Fitted modules.
+    prior_
+        The prior, see :class:`aaetools.priors.Prior`.
+    history_
+        One list per loss, one number per epoch; ``discriminator_accuracy`` should near 0.5.
+    n_iter_
+        Epochs run.
+    n_components_
+        Latent dimensions.
+    n_propagated_
+        Unlabelled rows of which the discriminator was told a propagated label.
+    scaling_
+        "standard", "shared" or "none".
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from aaetools import AdversarialAutoencoder, mask_labels
+    >>> X, y = load_iris(return_X_y=True)
+    >>> y_partial = mask_labels(y, per_class=5, random_state=0)
+    >>> model = AdversarialAutoencoder(max_epochs=5, random_state=0).fit(X, y_partial)
+    >>> model.transform(X).shape
+    (150, 4)
+    >>> model.predict(X[:2]).shape
+    (2,)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "n_components": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "prior": [StrOptions({"auto", *PRIORS}), Prior, callable],
+        "recipe": [StrOptions(set(RECIPES))],
+        "recipe_params": [dict, None],
+        "architecture": [StrOptions(set(ARCHITECTURES))],
+        "hidden_layer_sizes": ["array-like"],
+        "encoder": [nn.Module, None],
+        "decoder": [nn.Module, None],
+        "discriminator": [nn.Module, None],
+        "image_shape": ["array-like", None],
+        "scaling": [StrOptions(set(SCALINGS))],
+        "unlabeled": [Integral, Real, str, None],
+        "max_epochs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "device": [str, torch.device],
+        "callbacks": ["array-like", HasMethods("on_epoch_end"), None],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        n_components: int | str = "auto",
+        *,
+        prior: str | Prior | Callable[..., Any] = "auto",
+        recipe: str = "few-labels",
+        recipe_params: dict[str, Any] | None = None,
+        architecture: str = "mlp",
+        hidden_layer_sizes: Sequence[int] = (256, 256),
+        encoder: nn.Module | None = None,
+        decoder: nn.Module | None = None,
+        discriminator: nn.Module | None = None,
+        image_shape: Sequence[int] | None = None,
+        scaling: str = "auto",
+        unlabeled: Any = UNLABELED,
+        max_epochs: int | str = "auto",
+        batch_size: int = 64,
+        learning_rate: float = 1e-3,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.2,
+        n_iter_no_change: int = 20,
+        device: str | torch.device = "auto",
+        callbacks: Sequence[Callback] | None = None,
+        verbose: int = 0,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.n_components = n_components
+        self.prior = prior
+        self.recipe = recipe
+        self.recipe_params = recipe_params
+        self.architecture = architecture
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.encoder = encoder
+        self.decoder = decoder
+        self.discriminator = discriminator
+        self.image_shape = image_shape
+        self.scaling = scaling
+        self.unlabeled = unlabeled
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.device = device
+        self.callbacks = callbacks
+        self.verbose = verbose
+        self.random_state = random_state
+
+    # -- learning ------------------------------------------------------------------------------------------------
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> AdversarialAutoencoder:
+        """Learn from rows with and without labels.
+
+        Parameters
+        ----------
+        X
+            Rows, shape (n_rows, n_features), or images, shape (n_rows, height, width[, channels]).
+        y
+            One label per row, shape (n_rows,): integers, strings or booleans; unlabelled rows hold ``unlabeled``,
+            None, NaN or pd.NA. None for no labels at all.
+
+        Raises
+        ------
+        DataError, LabelError
+            If the data or labels cannot be used; the message says which and what to do.
+        TrainingError
+            If a loss stops being finite.
+        """
+        X_flat, shape = self._flatten_images(X)
+        X_array = validate_data(self, X_flat, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        self._fit_on_images = shape is not None
+        self.sample_shape_ = shape or self._given_image_shape(X_array.shape[1])
+        self.classes_, codes = self._encode(y, len(X_array))
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        self._scaler = InputScaler.fit(X_array, self.scaling)
+        self.scaling_ = self._scaler.kind
+        self.prior_ = self._make_prior(len(self.classes_))
+        self.n_components_ = self._n_features_out = self.prior_.n_dims
+        device = self._pick_device(self.device)
+        self.device_ = str(device)
+
+        validation = choose_validation_rows(codes, self.validation_fraction, seed) if self.early_stopping else None
+        if validation is not None:
+            codes = codes.copy()
+            held_back, codes[validation] = codes[validation], -1
+
+        recipe: Recipe = RECIPES[self.recipe](**(self.recipe_params or {}))
+        x = torch.from_numpy(self._scaler.transform(X_array))
+        # modules and user code may draw from the global generators: lend them seeded ones and give the old back
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            self.encoder_, self.decoder_, self.discriminator_ = (m.to(device) for m in self._build_networks())
+            run = recipe.prepare(
+                x=x.to(device),
+                codes=torch.from_numpy(codes).to(device),
+                encoder=self.encoder_,
+                decoder=self.decoder_,
+                discriminator=self.discriminator_,
+                prior=self.prior_,
+                learning_rate=self.learning_rate,
+                generator=torch.Generator(device).manual_seed(seed),
+            )
+            self.prior_ = run.prior
+            batches = BalancedBatches(
+                x.to(device),
+                run.codes,
+                self.batch_size,
+                torch.Generator(device).manual_seed(seed + 1),
+                run.also_unlabeled,
+            )
+            max_epochs = self._epochs(recipe.n_steps, len(batches))
+            callbacks = list(self.callbacks or [])
+            if self.verbose:
+                callbacks.append(PrintLosses(int(self.verbose)))
+            if validation is not None:
+                rows = x[torch.from_numpy(validation)].to(device)
+                callbacks.append(
+                    EarlyStopping(self._modules(), lambda: self._accuracy(rows, held_back), self.n_iter_no_change)
+                )
+            with threads_for(self._modules(), 2 * self.batch_size):
+                self.history_ = fit_loop(run.game, batches, max_epochs, callbacks)
+            if validation is None:  # early stopping has just put the best epoch's own weights back
+                use_averages((self.encoder_, self.decoder_), run.averages)
+            if run.averages:
+                refresh_batch_norm(self.encoder_, x, device)
+        for module in self._modules():
+            module.eval()
+        self.n_iter_ = len(self.history_["epoch"])
+        self.n_propagated_ = int((run.codes >= 0).sum()) - int((codes >= 0).sum())
+        error = self._reconstruction_error(x)
+        self.noise_variance_ = float(max(error.mean(), 1e-12))
+        return self
+
+    def _modules(self) -> tuple[nn.Module, nn.Module, nn.Module]:
+        return self.encoder_, self.decoder_, self.discriminator_
+
+    def _flatten_images(self, X: ArrayLike) -> tuple[Any, tuple[int, ...] | None]:
+        """Flatten an array of images and return its sample shape; leave anything else alone."""
+        if isinstance(X, np.ndarray) and X.ndim in (3, 4):
+            return X.reshape(len(X), -1), tuple(X.shape[1:])
+        return X, None
+
+    def _given_image_shape(self, n_features: int) -> tuple[int, ...]:
+        if self.image_shape is None:
+            return (n_features,)
+        shape = tuple(int(size) for size in self.image_shape)
+        if math.prod(shape) != n_features:
+            raise DataError(f"image_shape {shape} has {math.prod(shape)} pixels, but X has {n_features} features")
+        return shape
+
+    def _encode(self, y: ArrayLike | None, n_rows: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        if y is None:
+            return np.empty(0, dtype=np.int64), np.full(n_rows, -1)
+        labels = y if isinstance(y, pd.Series | pd.Index | list | tuple) else column_or_1d(y, warn=True)
+        if len(labels) != n_rows:
+            raise LabelError(f"X has {n_rows} rows, but y has {len(labels)} labels")
+        coding = encode_labels(labels, self.unlabeled)
+        if len(coding.classes) == 1:
+            raise LabelError(
+                f"only one class, {coding.classes[0]!r}, is labelled; label at least two, or leave y out"
+            )
+        return coding.classes, coding.codes
+
+    def _make_prior(self, n_classes: int) -> Prior:
+        if isinstance(self.prior, Prior):
+            if self.prior.n_classes != n_classes and n_classes:
+                raise DataError(f"the prior has {self.prior.n_classes} classes, but y has {n_classes}")
+            if self.n_components not in ("auto", self.prior.n_dims):
+                raise DataError(f"the prior has {self.prior.n_dims} dimensions, but n_components={self.n_components}")
+            return self.prior
+        name = self.prior
+        if name == "auto":
+            name = "simplex" if n_classes else "gaussian"
+        if callable(name):
+            n_dims = 2 if self.n_components == "auto" else int(self.n_components)
+            return SampledPrior(n_dims=n_dims, n_classes=n_classes, sampler=name)
+        n_dims = default_n_dims(name, n_classes) if self.n_components == "auto" else int(self.n_components)
+        return make_prior(name, n_dims=n_dims, n_classes=n_classes)
+
+    def _pick_device(self, wanted: str | torch.device) -> torch.device:
+        if wanted != "auto":
+            try:
+                device = torch.device(wanted)
+                torch.empty(0, device=device)
+            except (RuntimeError, AssertionError) as error:
+                raise DataError(
+                    f"device {str(wanted)!r} is not available here; use device='auto' or 'cpu'"
+                ) from error
+            return device
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    def _build_networks(self) -> tuple[nn.Module, nn.Module, nn.Module]:
+        hidden = tuple(int(size) for size in self.hidden_layer_sizes)
+        encoder, decoder = ARCHITECTURES[self.architecture](self.sample_shape_, self.n_components_, hidden)
+        n_entries = len(self.classes_) + 1 if len(self.classes_) else 0
+        discriminator = Discriminator(self.n_components_, n_entries, hidden)
+        given = (self.encoder, self.decoder, self.discriminator)
+        built = (encoder, decoder, discriminator)
+        encoder, decoder, critic = (
+            ours if theirs is None else copy.deepcopy(theirs) for ours, theirs in zip(built, given, strict=True)
+        )
+        if self.discriminator is not None:
+            critic.n_entries = n_entries  # type: ignore[assignment]  # what LatentMatch reads
+        return encoder, decoder, critic
+
+    def _epochs(self, n_steps: int, steps_per_epoch: int) -> int:
+        if self.max_epochs == "auto":
+            return max(10, math.ceil(n_steps / steps_per_epoch))
+        return int(self.max_epochs)
+
+    # -- using ---------------------------------------------------------------------------------------------------
+
+    def scale(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return rows as the networks see them, float32, shape (n_rows, n_features)."""
+        check_is_fitted(self)
+        X_flat, _ = self._flatten_images(X)
+        X_array = validate_data(self, X_flat, dtype=[np.float64, np.float32], reset=False)
+        return self._scaler.transform(X_array)
+
+    def transform(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return latent codes, float32, shape (n_rows, n_components_)."""
+        return self._apply(self.encoder_, torch.from_numpy(self.scale(X)))
+
+    def inverse_transform(self, Z: ArrayLike) -> NDArray[np.float32]:
+        """Decode latent codes (n, n_components_) to rows in the data's own units.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, n_features_in_), or (n, height, width[, channels]) after a fit on images
+        """
+        check_is_fitted(self)
+        codes = torch.as_tensor(np.asarray(Z, dtype=np.float32))
+        if codes.ndim != 2 or codes.shape[1] != self.n_components_:
+            raise DataError(f"Z has shape {tuple(codes.shape)}; expected (n_rows, {self.n_components_})")
+        rows = self._scaler.inverse_transform(self._apply(self.decoder_, codes))
+        return rows.reshape(len(rows), *self.sample_shape_) if self._fit_on_images else rows
+
+    def sample(
+        self, n: int, label: Any = None, random_state: int | np.random.RandomState | None = None
+    ) -> NDArray[np.float32]:
+        """Draw codes from the prior, of one class if asked, and decode them.
+
+        Parameters
+        ----------
+        n
+            Number of rows.
+        label
+            A class of ``classes_``; None draws from the whole prior.
+        random_state
+            Seed of the draw; by default the estimator's own.
+
+        Returns
+        -------
+        ndarray of float32, in the shape of :meth:`inverse_transform`
+        """
+        check_is_fitted(self)
+        codes = None
+        if label is not None:
+            found = np.flatnonzero(self.classes_ == label)
+            if len(found) != 1:
+                known = ", ".join(map(str, self.classes_[:20])) or "none: it was fitted without labels"
+                raise LabelError(f"no class {label!r}; the model knows {known}")
+            codes = torch.full((n,), int(found[0]))
+        chosen = self.random_state if random_state is None else random_state
+        seed = int(check_random_state(chosen).randint(np.iinfo(np.int32).max))
+        z = self.prior_.sample(n, codes, torch.Generator().manual_seed(seed))
+        return self.inverse_transform(z.numpy())
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return p(class | z) under the prior at each row's code, float32, shape (n_rows, n_classes)."""
+        check_is_fitted(self)
+        if len(self.classes_) == 0:
+            raise LabelError("this model was fitted without labels, so it has no classes to predict")
+        return self._apply(
+            lambda x: self.prior_.class_log_posterior(self.encoder_(x)).double().softmax(dim=1),
+            torch.from_numpy(self.scale(X)),
+        )
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the class whose region of the prior is likeliest, shape (n_rows,), dtype of ``classes_``."""
+        best = self.predict_proba(X).argmax(axis=1)
+        return np.asarray(self.classes_[best])
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return accuracy on the labelled rows of ``y``; unlabelled rows are left out.
+
+        Raises
+        ------
+        LabelError
+            If ``y`` has no label at all.
+        """
+        labels = np.asarray(y)
+        known = ~is_unlabeled(labels, self.unlabeled)
+        if not known.any():
+            raise LabelError("y has no labelled row to score")
+        hits = self.predict(X)[known] == labels[known]
+        weights = None if sample_weight is None else np.asarray(sample_weight)[known]
+        return float(np.average(hits, weights=weights))
+
+    def score_samples(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return how typical each row is, shape (n_rows,), higher being more typical.
+
+        It is log p(x | z) + log p(z) at z = encoder(x): a Gaussian around the reconstruction with the training
+        rows' mean squared error as variance, in scaled units, and the prior's density (left out where the prior
+        has none).
+        """
+        x = torch.from_numpy(self.scale(X))
+        n_features = x.shape[1]
+        error = self._reconstruction_error(x)
+        constant = 0.5 * n_features * math.log(2 * math.pi * self.noise_variance_)
+        likelihood = -0.5 * n_features * error / self.noise_variance_ - constant
+        if isinstance(self.prior_, SampledPrior):
+            return likelihood.astype(np.float32)
+        density = self._apply(lambda rows: self.prior_.log_prob(self.encoder_(rows)), x)
+        return np.asarray(likelihood + density, dtype=np.float32)
+
+    def reconstruction_error(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return each row's mean squared reconstruction error in scaled units, shape (n_rows,)."""
+        return self._reconstruction_error(torch.from_numpy(self.scale(X)))
+
+    @property
+    def n_weights_(self) -> int:
+        """Number of trained weights of encoder, decoder and discriminator."""
+        check_is_fitted(self)
+        return sum(p.numel() for module in self._modules() for p in module.parameters())
+
+    def _reconstruction_error(self, x: Tensor) -> NDArray[np.float32]:
+        return self._apply(lambda rows: (self.decoder_(self.encoder_(rows)) - rows).square().mean(1), x)
+
+    def _accuracy(self, x: Tensor, codes: NDArray[np.int64]) -> float:
+        with torch.inference_mode():
+            best = self.prior_.class_log_posterior(self.encoder_(x)).argmax(1).cpu().numpy()
+        return float((best == codes).mean())
+
+    def _apply(self, function: Callable[[Tensor], Tensor], rows: Tensor) -> NDArray[np.float32]:
+        """Run rows through a fitted function in chunks, and return a numpy array whatever the device."""
+        with torch.inference_mode():
+            parts = [function(part.to(self.device_)).float().cpu() for part in rows.split(_CHUNK)]
+        return np.asarray(torch.cat(parts).numpy())
+
+    # -- saving --------------------------------------------------------------------------------------------------
+
+    def to_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """Return what :func:`aaetools.save` writes: JSON values, and tensors by name."""
+        check_is_fitted(self)
+        own = [name for name in ("encoder", "decoder", "discriminator") if getattr(self, name) is not None]
+        if isinstance(self.prior_, SampledPrior):
+            own.append("prior")
+        meta = {
+            "parameters": self._plain_parameters(),
+            "own": own,
+            "classes": {"dtype": str(self.classes_.dtype), "values": self.classes_.tolist()},
+            "feature_names": getattr(self, "feature_names_in_", np.empty(0, dtype=object)).tolist(),
+            "n_features": int(self.n_features_in_),
+            "sample_shape": list(self.sample_shape_),
+            "fit_on_images": bool(self._fit_on_images),
+            "scaling": self.scaling_,
+            "prior": {"name": self.prior_.name, **self.prior_.describe()},
+            "noise_variance": self.noise_variance_,
+            "n_propagated": self.n_propagated_,
+            "history": self.history_,
+        }
+        tensors = {
+            f"{part}.{name}": tensor.detach().cpu()
+            for part, module in zip(_PARTS, self._modules(), strict=True)
+            for name, tensor in module.state_dict().items()
+        }
+        tensors["scaler.center"] = torch.from_numpy(self._scaler.center)
+        tensors["scaler.scale"] = torch.from_numpy(self._scaler.scale)
+        return meta, tensors
+
+    @classmethod
+    def from_state(
+        cls, meta: dict[str, Any], tensors: dict[str, Tensor], own: dict[str, Any], *, device: str = "auto"
+    ) -> AdversarialAutoencoder:
+        """Rebuild a fitted estimator from :meth:`to_state`; ``own`` holds the user's modules and prior by name."""
+        missing = [name for name in meta["own"] if own.get(name) is None]
+        if missing:
+            raise ModelFileError(
+                f"the model was fitted with its user's own {' and '.join(missing)}; "
+                f"give {', '.join(f'{name}=' for name in missing)} to load()"
+            )
+        parameters = {name: tuple(v) if isinstance(v, list) else v for name, v in meta["parameters"].items()}
+        model = cls(**{**parameters, **{name: own[name] for name in meta["own"]}})
+        labels = meta["classes"]
+        model.classes_ = np.array(labels["values"], dtype=np.dtype(labels["dtype"]))
+        model.n_features_in_ = int(meta["n_features"])
+        if meta["feature_names"]:
+            model.feature_names_in_ = np.array(meta["feature_names"], dtype=object)
+        model.sample_shape_ = tuple(meta["sample_shape"])
+        model._fit_on_images = bool(meta["fit_on_images"])
+        model.scaling_ = meta["scaling"]
+        model._scaler = InputScaler(
+            meta["scaling"], tensors["scaler.center"].numpy(), tensors["scaler.scale"].numpy()
+        )
+        prior = dict(meta["prior"])
+        kind = prior.pop("name")
+        if "prior" in meta["own"]:
+            sampler = own["prior"].sampler if isinstance(own["prior"], SampledPrior) else own["prior"]
+            model.prior_ = SampledPrior(**{**prior, "sampler": sampler})
+        else:
+            model.prior_ = make_prior(kind, **prior)
+        model.n_components_ = model._n_features_out = model.prior_.n_dims
+        target = model._pick_device(device)
+        model.device_ = str(target)
+        with torch.random.fork_rng(devices=[]):  # building draws weights that the saved ones replace
+            model.encoder_, model.decoder_, model.discriminator_ = model._build_networks()
+        for part, module in zip(_PARTS, model._modules(), strict=True):
+            prefix = f"{part}."
+            module.load_state_dict(
+                {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+            )
+            module.to(target).eval()
+        model.noise_variance_ = float(meta["noise_variance"])
+        model.n_propagated_ = int(meta["n_propagated"])
+        model.history_ = meta["history"]
+        model.n_iter_ = len(model.history_["epoch"])
+        return model
+
+    def _plain_parameters(self) -> dict[str, Any]:
+        """Return the constructor's parameters as far as JSON can hold them."""
+        plain: dict[str, Any] = {}
+        for name, value in self.get_params(deep=False).items():
+            if name in ("callbacks", "encoder", "decoder", "discriminator"):
+                continue
+            if name == "prior" and not isinstance(value, str):
+                value = "auto"  # the fitted prior is stored beside the parameters
+            elif name == "device":
+                value = str(value)
+            elif isinstance(value, np.generic):
+                value = value.item()
+            elif isinstance(value, Sequence) and not isinstance(value, str):
+                value = [int(size) for size in value]
+            elif name == "random_state" and isinstance(value, np.random.RandomState):
+                value = None
+            plain[name] = value
+        return plain
+
+    def __sklearn_tags__(self) -> Any:
+        """Return scikit-learn's tags: y is optional, and the codes are float32."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = False
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags

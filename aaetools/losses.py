@@ -1,0 +1,86 @@
+"""Reconstruction, adversarial and consistency terms: functions of tensors, each with its source.
+
+A term over no rows is 0, not NaN. Adversarial terms take logits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+__all__ = [
+    "adversarial_direction",
+    "categorical_divergence",
+    "discriminator_loss",
+    "generator_loss",
+    "mean_or_zero",
+    "reconstruction_loss",
+]
+
+
+def mean_or_zero(per_row: Tensor) -> Tensor:
+    """Return the mean over rows, and 0 where there are none."""
+    return per_row.sum() / max(per_row.shape[0], 1)
+
+
+def reconstruction_loss(x_hat: Tensor, x: Tensor) -> Tensor:
+    """Return half the squared error per feature, averaged over rows (Makhzani et al. 2015, appendix A)."""
+    return 0.5 * mean_or_zero((x_hat - x).square().mean(dim=1))
+
+
+def discriminator_loss(prior_logits: Tensor, posterior_logits: Tensor) -> Tensor:
+    """Return D's cross-entropy: prior draws are positive, encoded rows negative (section 2).
+
+    2 log 2 = 1.386 where D cannot tell the two apart.
+    """
+    return mean_or_zero(functional.softplus(-prior_logits)) + mean_or_zero(functional.softplus(posterior_logits))
+
+
+def generator_loss(posterior_logits: Tensor) -> Tensor:
+    """Return the encoder's non-saturating loss, -log D(encoder(x)) (Goodfellow et al. 2014, section 3).
+
+    log 2 = 0.693 where D cannot tell encoded rows from prior draws.
+    """
+    return mean_or_zero(functional.softplus(-posterior_logits))
+
+
+def categorical_divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
+    """Return KL(p || q) of each row for log-probabilities of shape (n, K); shape (n,), never negative."""
+    return (log_p.exp() * (log_p - log_q)).sum(dim=1)
+
+
+def adversarial_direction(
+    log_posterior: Callable[[Tensor], Tensor],
+    x: Tensor,
+    reference: Tensor,
+    *,
+    xi: float,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Return the unit direction that changes the class posterior most (Miyato et al. 2018, section 3.3).
+
+    One step of power iteration from a random direction: the gradient of KL(reference || posterior(x + xi d)).
+
+    Parameters
+    ----------
+    log_posterior
+        Maps inputs (n, n_features) to log-probabilities (n, K).
+    x
+        Inputs, shape (n, n_features).
+    reference
+        ``log_posterior(x)``, without gradient.
+    xi
+        Length of the finite-difference step, in input units.
+
+    Returns
+    -------
+    Tensor, shape (n, n_features), rows of length 1, without gradient
+    """
+    direction = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+    direction = functional.normalize(direction, dim=1).requires_grad_()
+    divergence = categorical_divergence(reference, log_posterior(x + xi * direction)).sum()
+    (gradient,) = torch.autograd.grad(divergence, direction)
+    return functional.normalize(gradient, dim=1)

@@ -1,0 +1,85 @@
+"""Scaling of inputs: any numeric matrix to what the networks see, and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aaetools.exceptions import DataError
+
+__all__ = ["SCALINGS", "InputScaler", "choose_scaling"]
+
+SCALINGS = ("auto", "standard", "shared", "none")
+"""``standard`` divides each feature by its own standard deviation, ``shared`` all by one number (their root mean
+variance), ``none`` leaves the data alone, ``auto`` lets :func:`choose_scaling` decide."""
+
+
+def choose_scaling(X: NDArray[Any]) -> Literal["standard", "shared"]:
+    """Say whether the features share a unit, as pixels do, or each has its own, as the columns of a table.
+
+    They share one if their largest magnitudes are alike (the median is at least half of the maximum) or if no
+    feature's standard deviation is over four times another's. Shared units keep their relative spread, because a
+    pixel that hardly varies says little; standardising would blow its noise up.
+
+    Examples
+    --------
+    >>> choose_scaling(np.array([[0.0, 16.0], [8.0, 3.0], [16.0, 0.0]]))
+    'shared'
+    >>> choose_scaling(np.array([[0.1, 1600.0], [0.5, 300.0], [0.9, 20.0]]))
+    'standard'
+    """
+    spread = X.std(axis=0)
+    varies = spread > 0
+    if not varies.any():
+        return "shared"
+    magnitude = np.abs(X[:, varies]).max(axis=0)
+    bounded = bool(np.median(magnitude) >= 0.5 * magnitude.max()) and bool((X >= 0).all())
+    even = bool(spread[varies].max() <= 4 * spread[varies].min())
+    return "shared" if bounded or even else "standard"
+
+
+@dataclass(frozen=True, eq=False)
+class InputScaler:
+    """Subtracts each feature's mean and divides by its scale; constant features are only centred.
+
+    Attributes
+    ----------
+    kind
+        "standard", "shared" or "none".
+    center, scale
+        float64, shape (n_features,).
+    """
+
+    kind: str
+    center: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    @classmethod
+    def fit(cls, X: NDArray[Any], scaling: str = "auto") -> InputScaler:
+        """Learn centre and scale from rows, shape (n_rows, n_features)."""
+        if scaling not in SCALINGS:
+            raise DataError(f"unknown scaling {scaling!r}; choose from {', '.join(SCALINGS)}")
+        X = X.astype(np.float64, copy=False)
+        kind = choose_scaling(X) if scaling == "auto" else scaling
+        if kind == "none":
+            return cls(kind, np.zeros(X.shape[1]), np.ones(X.shape[1]))
+        spread = X.std(axis=0)
+        if kind == "shared":
+            scale = np.full(X.shape[1], np.sqrt(np.square(spread).mean()))
+        else:
+            scale = spread
+        tiny = np.finfo(np.float64).eps * np.maximum(np.abs(X).max(axis=0), np.finfo(np.float64).tiny)
+        return cls(kind, X.mean(axis=0), np.where(scale > 10 * tiny, scale, 1.0))
+
+    def transform(self, X: NDArray[Any]) -> NDArray[np.float32]:
+        """Return scaled rows, float32, shape (n_rows, n_features)."""
+        scaled: NDArray[np.float32] = ((X - self.center) / self.scale).astype(np.float32)
+        return scaled
+
+    def inverse_transform(self, X: NDArray[Any]) -> NDArray[np.float32]:
+        """Return rows in the data's own units, float32, shape (n_rows, n_features)."""
+        unscaled: NDArray[np.float32] = (X * self.scale + self.center).astype(np.float32)
+        return unscaled

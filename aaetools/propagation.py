@@ -1,0 +1,161 @@
+"""Label propagation over a nearest-neighbour graph: what the given labels say about the unlabelled rows.
+
+The few-label recipe tells the discriminator these labels where they are sure; encoder and decoder never see them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.sparse.linalg import cg
+
+__all__ = ["balance_shares", "class_shares", "neighbor_graph", "propagate_labels", "spread_labels"]
+
+Floats = NDArray[np.floating[Any]]
+
+
+def neighbor_graph(X: Floats, n_neighbors: int = 10, *, one_sided: float = 0.1) -> sp.csr_matrix:
+    """Return the weights of a mutual k-nearest-neighbour graph, a symmetric sparse matrix (n_rows, n_rows).
+
+    Weights are self-tuning Gaussians exp(-d_ij^2 / (s_i s_j)), s_i being the distance to the fifth neighbour or the
+    last (Zelnik-Manor and Perona 2004). An edge that only one of its ends counts among its neighbours keeps the share
+    ``one_sided`` of its weight, so that the graph hangs together.
+
+    Parameters
+    ----------
+    X
+        Rows, shape (n_rows, n_features).
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    n_rows = len(X)
+    k = min(n_neighbors, n_rows - 1)
+    distance, neighbor = NearestNeighbors(n_neighbors=k).fit(X).kneighbors()
+    scale = np.maximum(distance[:, min(5, k) - 1], 1e-12)
+    weight = np.exp(-np.square(distance) / (scale[:, None] * scale[neighbor]))
+    rows = np.repeat(np.arange(n_rows), k)
+    graph = sp.csr_matrix((weight.ravel(), (rows, neighbor.ravel())), shape=(n_rows, n_rows))
+    mutual, either = graph.minimum(graph.T), graph.maximum(graph.T)
+    return sp.csr_matrix((1 - one_sided) * mutual + one_sided * either)
+
+
+def spread_labels(
+    graph: sp.csr_matrix, codes: NDArray[np.int64], n_classes: int, *, alpha: float = 0.99
+) -> NDArray[np.float64]:
+    """Spread labels over a graph: how much of each class's mass reaches each row.
+
+    Solves (I - alpha S) F = Y with S the symmetrically normalised weights (Zhou et al. 2004, equation 4) by conjugate
+    gradients, and gives every class the same mass.
+
+    Parameters
+    ----------
+    codes
+        Class codes, -1 where unlabelled, shape (n_rows,).
+    alpha
+        How far labels travel, in (0, 1).
+
+    Returns
+    -------
+    ndarray of float64, shape (n_rows, n_classes), positive, columns sum to 1
+    """
+    n_rows = len(codes)
+    degree = np.asarray(graph.sum(axis=1)).ravel()
+    root = sp.diags(1 / np.sqrt(np.maximum(degree, 1e-12)))
+    system = (sp.eye(n_rows) - alpha * (root @ graph @ root)).tocsr()
+    spread = np.empty((n_rows, n_classes))
+    for k in range(n_classes):
+        spread[:, k], _ = cg(system, (codes == k).astype(np.float64), rtol=1e-8, maxiter=2000)
+    spread = np.maximum(spread, 1e-12)
+    return np.asarray(spread / spread.sum(axis=0))
+
+
+def class_shares(
+    spread: NDArray[np.float64], codes: NDArray[np.int64], *, tolerance: float = 0.08
+) -> NDArray[np.float64]:
+    """Estimate the share of each class among all rows.
+
+    The labels' own shares are the first guess, but labels are often drawn in equal numbers from unequal classes. So
+    they are compared with the shares that class-mass normalisation (Zhu et al. 2003, section 4) predicts: up to
+    a total variation of ``tolerance`` the labels' shares stand, from twice that on the predicted ones, and between
+    the two in proportion.
+
+    Parameters
+    ----------
+    spread
+        From :func:`spread_labels`, shape (n_rows, n_classes).
+    codes
+        Class codes, -1 where unlabelled, shape (n_rows,).
+
+    Returns
+    -------
+    ndarray of float64, shape (n_classes,), positive, sums to 1
+    """
+    n_classes = spread.shape[1]
+    given = np.bincount(codes[codes >= 0], minlength=n_classes) / max((codes >= 0).sum(), 1)
+    found = np.bincount((spread * given).argmax(axis=1), minlength=n_classes) / len(spread)
+    keep = np.clip(2 - 0.5 * np.abs(found - given).sum() / tolerance, 0, 1)
+    shares = np.maximum(keep * given + (1 - keep) * found, 1 / len(spread))
+    return np.asarray(shares / shares.sum())
+
+
+def balance_shares(
+    probabilities: NDArray[np.float64], shares: NDArray[np.float64], *, sharpness: float = 3.0, n_rounds: int = 50
+) -> NDArray[np.float64]:
+    """Sharpen class probabilities and scale the classes until their mean shares are those given.
+
+    Alternating row and column scaling (Sinkhorn and Knopp 1967).
+
+    Parameters
+    ----------
+    probabilities
+        Shape (n_rows, n_classes), rows sum to 1.
+    shares
+        Wanted share of each class, shape (n_classes,), sums to 1.
+    """
+    powered = np.maximum(probabilities, 1e-12) ** sharpness
+    factor = np.ones(len(shares))
+    for _ in range(n_rounds):
+        balanced = powered * factor
+        balanced /= balanced.sum(axis=1, keepdims=True)
+        factor *= shares / np.maximum(balanced.mean(axis=0), 1e-9)
+    balanced = powered * factor
+    return np.asarray(balanced / balanced.sum(axis=1, keepdims=True))
+
+
+def propagate_labels(
+    X: Floats,
+    codes: NDArray[np.int64],
+    n_classes: int,
+    *,
+    n_neighbors: int = 10,
+    alpha: float = 0.99,
+    shares: NDArray[np.float64] | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Say what the given labels make of every row: graph, spreading, balance.
+
+    Parameters
+    ----------
+    X
+        Rows, shape (n_rows, n_features).
+    codes
+        Class codes, -1 where unlabelled, shape (n_rows,); every class needs a labelled row.
+    shares
+        Share of each class, shape (n_classes,); by default from :func:`class_shares`.
+
+    Returns
+    -------
+    probabilities
+        Shape (n_rows, n_classes), rows sum to 1; rows with a given label are one-hot.
+    shares
+        Share of each class, shape (n_classes,).
+    """
+    spread = spread_labels(neighbor_graph(X, n_neighbors), codes, n_classes, alpha=alpha)
+    if shares is None:
+        shares = class_shares(spread, codes)
+    probabilities = balance_shares(spread / spread.sum(axis=1, keepdims=True), shares)
+    given = codes >= 0
+    probabilities[given] = np.eye(n_classes)[codes[given]]
+    return probabilities, shares

@@ -1,0 +1,486 @@
+"""Run folders: everything that one training run left, written as a whole or not at all, and read back.
+
+A run folder holds ``model/`` (see :mod:`aaetools.persistence`), ``latents.parquet`` (one line per row of the
+data), ``history.jsonl`` (one line per epoch), ``prior_samples.parquet``, ``images.npz`` (for images only),
+``analysis.json``, ``report.html`` and ``run.toml``. The last one says what made the run and lists checksums
+of the others; they find damage and are no protection against somebody who writes the folder on purpose.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import os
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aaetools.exceptions import AAEToolsError, RunFolderError
+
+if TYPE_CHECKING:  # the target is checked before anything heavy is imported
+    import pandas as pd
+
+    from aaetools.analysis import Analysis, Images, Tables
+    from aaetools.analysis.results import DataSummary
+
+__all__ = [
+    "check_target",
+    "is_run_folder",
+    "read_analysis",
+    "read_data_summary",
+    "write_run",
+]
+
+_MODEL, _RUN, _REPORT = "model", "run.toml", "report.html"
+_LATENTS, _HISTORY, _PRIOR_SAMPLES = "latents.parquet", "history.jsonl", "prior_samples.parquet"
+_ANALYSIS, _IMAGES = "analysis.json", "images.npz"
+_ENTRIES = {_MODEL, _RUN, _REPORT, _LATENTS, _HISTORY, _PRIOR_SAMPLES, _ANALYSIS, _IMAGES}
+
+# Columns that readers of the tables rely on; there is also one column per latent axis.
+_ROW_TEXT = ("split", "label_given", "label_true", "label_pred")
+_ROW_NUMBERS = (
+    "confidence",
+    "cluster",
+    "reconstruction_error",
+    "latent_x",
+    "latent_y",
+    "umap_x",
+    "umap_y",
+)
+
+_TEMPORARY = ".aaetools-"
+
+T = TypeVar("T")
+
+
+# Where a run may go
+
+
+def is_run_folder(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a path is a folder that :func:`write_run` made, judged by the files that it must have."""
+    folder = Path(path)
+    return (folder / _RUN).is_file() and (folder / _ANALYSIS).is_file()
+
+
+def check_target(path: str | os.PathLike[str], force: bool = False) -> None:
+    """Check before training that a run can be written to ``path``; nothing is left there.
+
+    Parameters
+    ----------
+    path
+        The run folder to be; its missing parents will be made with it.
+    force
+        Whether a run folder that is already there may be replaced.
+
+    Raises
+    ------
+    RunFolderError
+        If something is there that may not be replaced, or if the folder above cannot be written.
+    """
+    target = Path(path)
+    try:
+        _check_free(target, force)
+        above = next(folder for folder in _resolved(target).parents if folder.exists())
+        if not above.is_dir():
+            raise RunFolderError(f"cannot write {target}: {above} is not a folder")
+        os.rmdir(tempfile.mkdtemp(prefix=_TEMPORARY, dir=above))
+    except RunFolderError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise RunFolderError(f"cannot write {target}: {_reason(error)}; choose another folder") from error
+
+
+def _check_free(target: Path, force: bool) -> None:
+    """Refuse a target whose replacement would lose something that is no run, or that nobody gave up."""
+    if not os.path.lexists(target):
+        return
+    if not target.is_dir():
+        raise RunFolderError(f"{target} is there already and is no folder; choose another place for the run")
+    names = sorted(entry.name for entry in target.iterdir())
+    if not names:
+        return
+    if not is_run_folder(target):
+        raise RunFolderError(
+            f"{target} is there already and is not a run of aaetools, so it is never replaced; "
+            "choose another folder"
+        )
+    if not force:
+        raise RunFolderError(f"{target} is there already; choose another folder, or replace it with --force")
+    foreign = [name for name in names if name not in _ENTRIES and not name.startswith(".")]
+    if foreign:
+        raise RunFolderError(
+            f"{target} holds {foreign[0]!r}, which is no part of the run and would be lost; "
+            "move it away first"
+        )
+
+
+def _resolved(target: Path) -> Path:
+    """Follow links, so that a linked run folder is replaced where it lies."""
+    return Path(os.path.realpath(target))
+
+
+def _reason(error: BaseException) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+
+
+# Writing
+
+
+def write_run(
+    path: str | os.PathLike[str],
+    model: Any,
+    analysis: Analysis,
+    report_html: str,
+    config: Mapping[str, Any],
+    *,
+    force: bool = False,
+) -> Path:
+    """Write a run folder; it appears whole or not at all.
+
+    Everything is written to a hidden folder beside the target, flushed to the disk, and moved into place. An
+    old run that is replaced is moved aside for that moment, and put back if the move fails.
+
+    Parameters
+    ----------
+    path
+        The folder to make; missing parents are made too.
+    model
+        A fitted estimator that :func:`aaetools.save` can write.
+    analysis
+        What :func:`aaetools.analyze` returned for it.
+    report_html
+        What :func:`aaetools.render` returned for that.
+    config
+        The resolved configuration, plain values; those that are None are left out, TOML has no such value.
+    force
+        Replace a run folder that is already there.
+
+    Returns
+    -------
+    Path
+        ``path``.
+
+    Raises
+    ------
+    RunFolderError
+        If the folder is there already or cannot be written; nothing is left behind.
+    """
+    from aaetools.persistence import save
+
+    target = Path(path)
+    check_target(target, force)
+    place = _resolved(target)
+    made: list[Path] = []
+    staging: Path | None = None
+    try:
+        made = _make_parents(place)
+        staging = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=place.parent))
+        save(model, staging / _MODEL)
+        files = _table_files(analysis)
+        for name, content in files.items():
+            (staging / name).write_bytes(content)
+        (staging / _REPORT).write_text(report_html, encoding="utf-8", newline="\n")
+        (staging / _RUN).write_bytes(_run_toml(analysis, config, files))
+        staging.chmod(0o755)  # mkdtemp makes it private
+        _flush(staging)
+        _move_into_place(staging, place)
+        _flush_folder(place.parent)
+        return target
+    except (OSError, UnicodeError) as error:
+        if isinstance(error, AAEToolsError):
+            raise
+        raise RunFolderError(f"cannot write {target}: {_reason(error)}") from error
+    finally:
+        if staging is not None and staging.exists():
+            shutil.rmtree(staging, ignore_errors=True)
+        if not place.exists():
+            _remove_empty(made)
+
+
+def _make_parents(place: Path) -> list[Path]:
+    """Make the missing folders above a path and return them, the innermost first."""
+    missing = [folder for folder in place.parents if not folder.exists()]
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return missing
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:  # somebody else has put something there meanwhile
+            return
+
+
+def _table_files(analysis: Analysis) -> dict[str, bytes]:
+    """Return the content of every file that :func:`read_analysis` reads, by name."""
+    from aaetools.analysis import analysis_to_json
+
+    tables = analysis.tables
+    files = {
+        _LATENTS: _parquet(tables.rows),
+        _HISTORY: _json_lines(tables.history),
+        _PRIOR_SAMPLES: _parquet(tables.prior_samples),
+        _ANALYSIS: analysis_to_json(analysis).encode("ascii"),
+    }
+    if tables.images is not None:
+        files[_IMAGES] = _npz(tables.images)
+    return files
+
+
+def _parquet(frame: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def _json_lines(history: pd.DataFrame) -> bytes:
+    """Return one JSON object per epoch; what is not finite becomes null, which JSON has."""
+    lines = [
+        json.dumps({name: value if math.isfinite(value) else None for name, value in record.items()})
+        for record in history.astype(float).to_dict("records")
+    ]
+    return "".join(f"{line}\n" for line in lines).encode("ascii")
+
+
+def _npz(images: Images) -> bytes:
+    import numpy as np
+
+    buffer = io.BytesIO()
+    # labels as UTF-8 JSON: numpy's own strings lose trailing NULs, and objects would need pickle
+    labels = np.frombuffer(json.dumps(list(images.sample_labels)).encode("ascii"), dtype=np.uint8)
+    np.savez_compressed(
+        buffer,
+        originals=images.originals,
+        reconstructions=images.reconstructions,
+        samples=images.samples,
+        sample_labels=labels,
+    )
+    return buffer.getvalue()
+
+
+def _run_toml(analysis: Analysis, config: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
+    """Return what is needed to make the run again, and the checksums of its files."""
+    import tomli_w
+
+    data, provenance = analysis.data, analysis.provenance
+    document = {
+        "command": provenance.command,
+        "created": provenance.created,
+        "seed": provenance.random_state,
+        "platform": provenance.platform,
+        "n_threads": provenance.n_threads,
+        "data": {
+            "name": data.name,
+            "source": data.source,
+            "sha256": data.sha256,
+            "n_train": data.n_train,
+            "n_holdout": data.n_holdout,
+            "n_labeled": data.n_labeled,
+        },
+        "versions": dict(provenance.versions),
+        "configuration": {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in config.items()
+            if value is not None
+        },
+        "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())},
+    }
+    # a path may hold bytes that are no text; the checksum tells the data, so "?" will do
+    return tomli_w.dumps(document).encode("utf-8", "replace")
+
+
+def _flush(folder: Path) -> None:
+    """Flush every file below a folder, then the folders, to the disk."""
+    for root, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            with open(os.path.join(root, name), "rb") as file:
+                os.fsync(file.fileno())
+        _flush_folder(Path(root))
+
+
+def _flush_folder(folder: Path) -> None:
+    if os.name == "nt":  # folders cannot be opened there
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _move_into_place(staging: Path, place: Path) -> None:
+    """Move the finished folder to its place; an old run goes only once the new one is there."""
+    if not place.exists() or not any(place.iterdir()):
+        os.replace(staging, place)  # replaces an empty folder
+        return
+    aside = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=place.parent))
+    os.replace(place, aside)
+    try:
+        os.replace(staging, place)
+    except BaseException:
+        os.replace(aside, place)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+# Reading
+
+
+def read_analysis(path: str | os.PathLike[str]) -> Analysis:
+    """Read back the analysis of a run folder, tables included.
+
+    Raises
+    ------
+    RunFolderError
+        If the folder is no run, or if one of its files is missing or damaged; the message names the file.
+    """
+    from aaetools.analysis import Tables
+
+    folder = _existing_run(path)
+    sums = _checksums(folder)
+    images = folder / _IMAGES
+    tables = Tables(
+        rows=_parsed(_checked(folder / _LATENTS, sums), folder / _LATENTS, _read_rows),
+        history=_parsed(_checked(folder / _HISTORY, sums), folder / _HISTORY, _read_history),
+        prior_samples=_parsed(
+            _checked(folder / _PRIOR_SAMPLES, sums), folder / _PRIOR_SAMPLES, _read_prior_samples
+        ),
+        images=_parsed(_checked(images, sums), images, _read_images) if _IMAGES in sums else None,
+    )
+    analysis = _read_document(folder, sums, tables)
+    n_rows = analysis.data.n_train + analysis.data.n_holdout
+    if len(tables.rows) != n_rows:
+        raise _damaged(folder / _LATENTS, f"it has {len(tables.rows)} rows, {_ANALYSIS} says {n_rows}")
+    return analysis
+
+
+def read_data_summary(path: str | os.PathLike[str]) -> DataSummary:
+    """Read what a run says about its data: names of features, of the label column, of classes.
+
+    Raises
+    ------
+    RunFolderError
+        As :func:`read_analysis`, but the tables are not read.
+    """
+    import pandas as pd
+
+    from aaetools.analysis import Tables
+
+    folder = _existing_run(path)
+    nothing = Tables(rows=pd.DataFrame(), history=pd.DataFrame(), prior_samples=pd.DataFrame())
+    return _read_document(folder, _checksums(folder), nothing).data
+
+
+def _existing_run(path: str | os.PathLike[str]) -> Path:
+    folder = Path(path)
+    try:
+        if folder.is_dir() and any((folder / name).exists() for name in (_RUN, _ANALYSIS, _MODEL)):
+            return folder
+        found = os.path.lexists(folder)
+    except (OSError, ValueError) as error:
+        raise RunFolderError(f"cannot read {folder}: {_reason(error)}") from error
+    problem = "is not a run folder" if found else "no such run folder"
+    raise RunFolderError(f"{folder}: {problem}; give a folder that `aaetools fit` wrote")
+
+
+def _damaged(file: Path, how: str) -> RunFolderError:
+    return RunFolderError(f"{file} is damaged: {how}; restore it or make the run again")
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        raise RunFolderError(f"{file} is missing; restore it or make the run again") from None
+    except OSError as error:
+        raise RunFolderError(f"cannot read {file}: {_reason(error)}") from error
+
+
+def _checksums(folder: Path) -> dict[str, Any]:
+    file = folder / _RUN
+    try:
+        sums = tomllib.loads(_content(file).decode("utf-8")).get("sha256")
+    except (ValueError, RecursionError) as error:
+        raise _damaged(file, "it is not TOML") from error
+    if not isinstance(sums, dict) or not {_LATENTS, _HISTORY, _PRIOR_SAMPLES, _ANALYSIS} <= set(sums):
+        raise _damaged(file, "it lacks the checksums of the run's files")
+    return sums
+
+
+def _checked(file: Path, sums: Mapping[str, Any]) -> bytes:
+    content = _content(file)
+    if hashlib.sha256(content).hexdigest() != sums[file.name]:
+        raise _damaged(file, f"its checksum differs from the one in {_RUN}")
+    return content
+
+
+def _parsed(content: bytes, file: Path, read: Callable[[bytes], T]) -> T:
+    """Parse a file's content; whatever is wrong with it ends in one line that names the file."""
+    try:
+        return read(content)
+    except AAEToolsError as error:
+        raise RunFolderError(f"{file}: {error}") from error
+    except Exception as error:  # what a damaged file does to a foreign parser is not for us to list
+        reason = str(error).strip().splitlines()[0:1] or [type(error).__name__]
+        raise _damaged(file, f"it cannot be read ({reason[0][:200]})") from error
+
+
+def _read_document(folder: Path, sums: Mapping[str, Any], tables: Tables) -> Analysis:
+    from aaetools.analysis import analysis_from_json
+
+    file = folder / _ANALYSIS
+    return _parsed(
+        _checked(file, sums), file, lambda content: analysis_from_json(content.decode("ascii"), tables)
+    )
+
+
+def _read_rows(content: bytes) -> pd.DataFrame:
+    frame = _table(content, ("row", *_ROW_TEXT), (*_ROW_NUMBERS, "z0"))
+    if not frame["split"].isin(["train", "holdout"]).all():
+        raise ValueError("column 'split' holds something else than train and holdout")
+    return frame
+
+
+def _read_prior_samples(content: bytes) -> pd.DataFrame:
+    return _table(content, ("label",), ("latent_x", "latent_y"))
+
+
+def _table(content: bytes, other: tuple[str, ...], numbers: tuple[str, ...]) -> pd.DataFrame:
+    """Read a parquet file that must have these columns."""
+    import pandas as pd
+
+    frame = pd.read_parquet(io.BytesIO(content))
+    for name in (*other, *numbers):
+        if name not in frame:
+            raise ValueError(f"there is no column {name!r}")
+    for name in numbers:
+        if frame[name].dtype.kind not in "if":
+            raise ValueError(f"column {name!r} does not hold numbers")
+    return frame
+
+
+def _read_history(content: bytes) -> pd.DataFrame:
+    import pandas as pd
+
+    records = [json.loads(line) for line in content.decode("ascii").splitlines()]
+    return pd.DataFrame.from_records(records).astype(float)
+
+
+def _read_images(content: bytes) -> Images:
+    import numpy as np
+
+    from aaetools.analysis import Images
+
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        return Images(
+            originals=arrays["originals"],
+            reconstructions=arrays["reconstructions"],
+            samples=arrays["samples"],
+            sample_labels=tuple(json.loads(arrays["sample_labels"].tobytes())),
+        )

@@ -1,0 +1,22 @@
+"""Adversarial training: batches -> step (a game) -> epoch -> fit, with callbacks."""
+
+from aaetools.training.batches import BalancedBatches, Batch
+from aaetools.training.callbacks import Callback, PrintLosses, TrainingContext
+from aaetools.training.game import AdversarialGame, LatentMatch, Term, linear_decay, linear_ramp
+from aaetools.training.loop import Game, fit_loop, run_epoch
+
+__all__ = [
+    "AdversarialGame",
+    "BalancedBatches",
+    "Batch",
+    "Callback",
+    "Game",
+    "LatentMatch",
+    "PrintLosses",
+    "Term",
+    "TrainingContext",
+    "fit_loop",
+    "linear_decay",
+    "linear_ramp",
+    "run_epoch",
+]

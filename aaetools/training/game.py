@@ -1,0 +1,260 @@
+"""The adversarial game between an autoencoder and its discriminators (Makhzani et al. 2015, section 2).
+
+A variant of the paper is a choice of three things: what each discriminator sees (:class:`LatentMatch`), what the
+decoder gets, and which further terms the encoder minimises (:class:`Term`). The loop and this step know none of
+them by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel
+
+from aaetools.exceptions import TrainingError
+from aaetools.losses import discriminator_loss, generator_loss, reconstruction_loss
+from aaetools.networks import Discriminator
+from aaetools.priors import Prior
+from aaetools.training.batches import Batch
+
+__all__ = ["AdversarialGame", "LatentMatch", "Term", "blurred", "linear_decay", "linear_ramp"]
+
+
+class Term(Protocol):
+    """A further term of the encoder's loss. It never sees the batch's class codes, only inputs and codes z."""
+
+    def __call__(self, x: Tensor, z: Tensor, progress: float) -> Tensor:
+        """Return the weighted term, a scalar."""
+
+
+@dataclass(frozen=True, eq=False)
+class LatentMatch:
+    """One adversarial match: a discriminator pushes codes toward a prior.
+
+    With ``n_classes`` > 0 it is the match of section 2.3: a labelled row is compared with draws from its class's
+    region, and an unlabelled one, marked by the extra entry, with draws from the whole prior. Labelled and
+    unlabelled parts are averaged apart, so that few labels weigh as much as many unlabelled rows.
+
+    Attributes
+    ----------
+    unlabeled_weight
+        Weight of the unlabelled part as a function of progress; 1 throughout in the paper. Ramping it up lets the
+        labels place their classes before the unlabelled rows settle. It does not apply where there are no labels.
+    noise
+        Standard deviation of Gaussian noise on every code that D sees, drawn or encoded; 0 in the paper. It keeps
+        the two overlapping, so that D's gradient does not vanish (Arjovsky and Bottou 2017, section 3).
+    """
+
+    prior: Prior
+    discriminator: Discriminator
+    generator: torch.Generator
+    unlabeled_weight: Callable[[float], float] = lambda progress: 1.0
+    noise: float = 0.0
+
+    @property
+    def n_classes(self) -> int:
+        """Classes that D can be told about; 0 for the plain match of section 2."""
+        return max(self.discriminator.n_entries - 1, 0)
+
+    def entries(self, batch: Batch) -> Tensor | None:
+        """Return the label rows that D sees, one-hot with the extra "no label" entry last, shape (n, K+1)."""
+        if self.n_classes == 0:
+            return None
+        codes = torch.where(batch.codes < 0, self.n_classes, batch.codes)
+        return functional.one_hot(codes, self.n_classes + 1).to(batch.x.dtype)
+
+    def draw(self, batch: Batch) -> Tensor:
+        """Draw one prior code per row: from the row's class, or from the whole prior where it has no label."""
+        labels = batch.codes if self.n_classes else None
+        return self.prior.sample(len(batch.x), labels, self.generator)
+
+    def discriminator_step(
+        self, batch: Batch, z: Tensor, entries: Tensor | None, progress: float
+    ) -> tuple[Tensor, Tensor]:
+        """Return D's loss, and the share of draws and codes that it tells apart."""
+        z_prior = self.draw(batch)
+        both = None if entries is None else torch.cat([entries, entries])
+        real, fake = self.discriminator(self._blurred(torch.cat([z_prior, z])), both).chunk(2)
+        loss = self._weighted(lambda rows: discriminator_loss(real[rows], fake[rows]), batch, progress)
+        accuracy = 0.5 * ((real > 0).float().mean() + (fake < 0).float().mean())
+        return loss, accuracy
+
+    def encoder_step(self, batch: Batch, z: Tensor, entries: Tensor | None, progress: float) -> Tensor:
+        """Return the encoder's loss for fooling D."""
+        logits = self.discriminator(self._blurred(z), entries)
+        return self._weighted(lambda rows: generator_loss(logits[rows]), batch, progress)
+
+    def _blurred(self, z: Tensor) -> Tensor:
+        return blurred(z, self.noise, self.generator)
+
+    def _weighted(self, loss: Callable[[slice], Tensor], batch: Batch, progress: float) -> Tensor:
+        labeled, unlabeled = slice(None, batch.n_labeled), slice(batch.n_labeled, None)
+        if batch.n_labeled == 0:
+            return loss(unlabeled)
+        if batch.n_labeled == len(batch.x):
+            return loss(labeled)
+        return loss(labeled) + self.unlabeled_weight(progress) * loss(unlabeled)
+
+
+def blurred(values: Tensor, std: float, generator: torch.Generator) -> Tensor:
+    """Return the values with Gaussian noise added; the very same tensor for std=0."""
+    if std == 0:
+        return values
+    return values + std * torch.randn(values.shape, generator=generator, device=values.device)
+
+
+def linear_ramp(until: float, to: float = 1.0) -> Callable[[float], float]:
+    """Return a weight that rises from 0 to ``to`` over the first ``until`` of training and stays there."""
+    return lambda progress: to if progress >= until else to * progress / until
+
+
+def linear_decay(start: float, floor: float = 0.0) -> Callable[[float], float]:
+    """Return a learning-rate factor: 1 until ``start``, then linearly down to ``floor`` at the end."""
+    return lambda progress: 1.0 if progress <= start else 1.0 - (1.0 - floor) * (progress - start) / (1.0 - start)
+
+
+class AdversarialGame:
+    """One training step in the paper's order: reconstruction phase, then regularization phase.
+
+    Parameters
+    ----------
+    encoder, decoder
+        x -> z and z -> x_hat; neither is ever given a label by this class.
+    matches
+        The adversarial matches, usually one.
+    terms
+        Further terms of the encoder's loss by name; each is recorded.
+    reconstruction_weight
+        Weight of the reconstruction error in the encoder's loss.
+    input_noise
+        Standard deviation of Gaussian noise on the encoder's scaled inputs (the paper's appendix A has 0.3 for its
+        semi-supervised model); the clean input is what is to be reconstructed.
+    averages
+        Running averages of the encoder's and the decoder's weights, updated after every step.
+    shared_pass
+        True: the encoder runs once a batch and takes one step on the sum of both phases' losses; that differs from
+        the paper in that the regularization phase sees the encoder before its reconstruction step.
+        False: the paper's two encoder updates, each with an optimiser of its own.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        matches: Sequence[LatentMatch],
+        *,
+        terms: Mapping[str, Term] | None = None,
+        reconstruction_weight: float = 1.0,
+        input_noise: float = 0.0,
+        shared_pass: bool = False,
+        learning_rate: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        adversarial_betas: tuple[float, float] = (0.5, 0.999),
+        schedule: Callable[[float], float] = lambda progress: 1.0,
+        averages: Sequence[AveragedModel] = (),
+        generator: torch.Generator | None = None,
+    ) -> None:
+        self.encoder = encoder
+        self.decoder = decoder
+        self.matches = tuple(matches)
+        self.terms = dict(terms or {})
+        self.reconstruction_weight = reconstruction_weight
+        self.input_noise = input_noise
+        self.averages = tuple(averages)
+        self.generator = generator
+        self.shared_pass = shared_pass
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self._critics = [p for match in self.matches for p in match.discriminator.parameters()]
+
+        def adam(parameters: list[nn.Parameter], betas: tuple[float, float]) -> torch.optim.Optimizer:
+            return torch.optim.Adam(
+                parameters, lr=learning_rate, betas=betas, fused=True
+            )
+
+        self.autoencoder_optimizer = adam([*encoder.parameters(), *decoder.parameters()], betas)
+        self.discriminator_optimizer = adam(self._critics, adversarial_betas)
+        self.generator_optimizer = None if shared_pass else adam([*encoder.parameters()], adversarial_betas)
+
+    def encode(self, batch: Batch) -> Tensor:
+        """Return the codes of a batch, its inputs blurred if the game says so."""
+        if self.input_noise == 0:
+            return cast(Tensor, self.encoder(batch.x))
+        if self.generator is None:
+            raise TrainingError("a game with input noise needs a generator")
+        return cast(Tensor, self.encoder(blurred(batch.x, self.input_noise, self.generator)))
+
+    def reconstruction_phase(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the codes and the reconstruction error of a batch; labels play no part in either."""
+        z = self.encode(batch)
+        return z, reconstruction_loss(self.decoder(z), batch.x)
+
+    def train_step(self, batch: Batch, progress: float) -> dict[str, Tensor]:
+        """Play one batch; see :class:`aaetools.training.loop.Game`."""
+        self._set_learning_rate(progress)
+
+        # -- 1. Reconstruction phase: encoder and decoder learn to reconstruct -------------------------------------
+        z, reconstruction = self.reconstruction_phase(batch)
+        if self.generator_optimizer is not None:
+            _descend(self.autoencoder_optimizer, self.reconstruction_weight * reconstruction)
+            z = self.encode(batch)
+
+        # -- 2a. Regularization phase: every discriminator learns to tell prior draws from codes -------------------
+        entries = [match.entries(batch) for match in self.matches]
+        judged = [
+            match.discriminator_step(batch, z.detach(), rows, progress)
+            for match, rows in zip(self.matches, entries, strict=True)
+        ]
+        discriminator = torch.stack([loss for loss, _ in judged]).sum()
+        _descend(self.discriminator_optimizer, discriminator)
+
+        # -- 2b. Regularization phase: the encoder learns to fool the discriminators -------------------------------
+        _freeze(self._critics, True)
+        fooling = [
+            match.encoder_step(batch, z, rows, progress)
+            for match, rows in zip(self.matches, entries, strict=True)
+        ]
+        generator = torch.stack(fooling).sum()
+        extra = {name: term(batch.x, z, progress) for name, term in self.terms.items()}
+        encoder_loss = torch.stack([generator, *extra.values()]).sum()
+        if self.generator_optimizer is None:
+            encoder_loss = encoder_loss + self.reconstruction_weight * reconstruction
+            _descend(self.autoencoder_optimizer, encoder_loss)
+        else:
+            _descend(self.generator_optimizer, encoder_loss)
+        _freeze(self._critics, False)
+
+        for average, module in zip(self.averages, (self.encoder, self.decoder), strict=False):
+            average.update_parameters(module)
+
+        return {
+            "reconstruction_loss": reconstruction.detach(),
+            "discriminator_loss": discriminator.detach(),
+            "generator_loss": generator.detach(),
+            "discriminator_accuracy": torch.stack([accuracy for _, accuracy in judged]).mean().detach(),
+            **{f"{name}_loss": value.detach() for name, value in extra.items()},
+        }
+
+    def _set_learning_rate(self, progress: float) -> None:
+        rate = self.learning_rate * self.schedule(progress)
+        for optimizer in (self.autoencoder_optimizer, self.discriminator_optimizer, self.generator_optimizer):
+            if optimizer is not None:
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+
+
+def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    optimizer.step()
+
+
+def _freeze(parameters: Sequence[nn.Parameter], frozen: bool) -> None:
+    """Keep D's weights out of the encoder's gradient: the pass through D then costs only its input gradient."""
+    for parameter in parameters:
+        parameter.requires_grad_(not frozen)

@@ -1,0 +1,260 @@
+"""Recipes: how the pieces of a game are put together. A variant of the paper is one more class in this file's dict.
+
+A recipe is a frozen dataclass of settings with a number of steps and ``prepare``, which returns the game to play
+and the class codes that the discriminator is told.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from aaetools.exceptions import DataError
+from aaetools.networks import Discriminator
+from aaetools.priors import Prior
+from aaetools.propagation import propagate_labels
+from aaetools.training.averaging import running_average
+from aaetools.training.consistency import AdversarialConsistency, posterior_temperature
+from aaetools.training.game import AdversarialGame, LatentMatch, linear_decay, linear_ramp
+from aaetools.training.loop import Game
+
+__all__ = ["RECIPES", "FewLabelsRecipe", "PaperRecipe", "Recipe", "Run", "inner_scale"]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A game ready to be played.
+
+    Attributes
+    ----------
+    codes
+        Class code of each row as the discriminator is told it, -1 for "no label", shape (n_rows,).
+    prior
+        The prior, with the class weights that the recipe settled on.
+    also_unlabeled
+        Rows with a code that play the unlabelled game too, see :class:`BalancedBatches`.
+    averages
+        Running averages of encoder and decoder, to be used instead of their last weights.
+    """
+
+    game: Game
+    codes: Tensor
+    prior: Prior
+    also_unlabeled: Tensor | None = None
+    averages: tuple[AveragedModel, ...] = ()
+
+
+class Recipe(Protocol):
+    """Settings of a game."""
+
+    @property
+    def n_steps(self) -> int:
+        """Steps that training takes unless the user says otherwise."""
+
+    def prepare(
+        self,
+        *,
+        x: Tensor,
+        codes: Tensor,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        discriminator: Discriminator,
+        prior: Prior,
+        learning_rate: float,
+        generator: torch.Generator,
+    ) -> Run:
+        """Return the game for scaled rows x (n, n_features) with given class codes (n,), all on one device."""
+
+
+@dataclass(frozen=True)
+class PaperRecipe:
+    """The bare game of section 2.3: two phases, two encoder updates a batch, and nothing else.
+
+    Parameters
+    ----------
+    n_steps
+        Steps of training where the user does not set epochs.
+    decay_from
+        Share of training after which the learning rate falls linearly.
+    """
+
+    n_steps: int = 2400
+    decay_from: float = 0.5
+
+    def prepare(
+        self,
+        *,
+        x: Tensor,
+        codes: Tensor,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        discriminator: Discriminator,
+        prior: Prior,
+        learning_rate: float,
+        generator: torch.Generator,
+    ) -> Run:
+        """Return the game; the discriminator is told the given labels only."""
+        game = AdversarialGame(
+            encoder,
+            decoder,
+            [LatentMatch(prior, discriminator, generator)],
+            learning_rate=learning_rate,
+            schedule=linear_decay(self.decay_from),
+        )
+        return Run(game, codes, prior)
+
+
+@dataclass(frozen=True)
+class FewLabelsRecipe:
+    """Section 2.3 made to learn from few labels; the discriminator is still the only one that is told any.
+
+    Beside the bare game: labels are propagated over a nearest-neighbour graph of the inputs, and the discriminator is
+    told the propagated class of every row; rows without a given label play the unlabelled game as well, with a
+    weight that ramps up; the class posterior of the prior is kept consistent under adversarial perturbation of the
+    inputs, which needs no label; inputs and codes get Gaussian noise; and the weights are averaged over the steps.
+
+    Parameters
+    ----------
+    n_steps
+        Steps of training where the user does not set epochs.
+    propagate
+        Tell the discriminator propagated labels.
+    n_neighbors
+        Neighbours in the graph.
+    class_shares
+        Share of each class among all rows, one positive number per class in sorted order; by default estimated, see
+        :func:`aaetools.propagation.class_shares`. Worth giving where classes are of very different size, because
+        balanced labels do not show it.
+    unlabeled_weight, ramp
+        Final weight of the unlabelled game, and the share of training over which it is reached.
+    reconstruction_weight
+        Weight of the reconstruction error.
+    consistency, radius, sharpness
+        Weight of the consistency term; length of its perturbation in root-mean-square row norms; log-odds of a
+        typical code's class to which the posterior is tempered inside the term.
+    input_noise
+        Standard deviation of noise on scaled inputs.
+    code_noise
+        Standard deviation of noise on codes that D sees, in units of the narrowest axis of a class region.
+    averaging
+        Decay of the running average of weights; 0 for none.
+    decay_from
+        Share of training after which the learning rate falls linearly, to 2%.
+    """
+
+    n_steps: int = 1200
+    propagate: bool = True
+    n_neighbors: int = 10
+    class_shares: tuple[float, ...] | None = None
+    unlabeled_weight: float = 0.3
+    ramp: float = 0.4
+    reconstruction_weight: float = 0.1
+    consistency: float = 1.0
+    radius: float = 0.3125
+    sharpness: float = 8.0
+    input_noise: float = 0.3
+    code_noise: float = 0.6
+    averaging: float = 0.995
+    decay_from: float = 0.5
+
+    def prepare(
+        self,
+        *,
+        x: Tensor,
+        codes: Tensor,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        discriminator: Discriminator,
+        prior: Prior,
+        learning_rate: float,
+        generator: torch.Generator,
+    ) -> Run:
+        """Return the game; without any label it is that of :class:`PaperRecipe`."""
+        if prior.n_classes == 0 or not bool((codes >= 0).any()):
+            paper = PaperRecipe(decay_from=self.decay_from)
+            return paper.prepare(
+                x=x,
+                codes=codes,
+                encoder=encoder,
+                decoder=decoder,
+                discriminator=discriminator,
+                prior=prior,
+                learning_rate=learning_rate,
+                generator=generator,
+            )
+        unlabeled = codes < 0
+        told = codes
+        if self.propagate and bool(unlabeled.any()):
+            probabilities, shares = propagate_labels(
+                x.cpu().numpy(),
+                codes.cpu().numpy(),
+                prior.n_classes,
+                n_neighbors=self.n_neighbors,
+                shares=self._given_shares(prior.n_classes),
+            )
+            told = torch.from_numpy(probabilities.argmax(axis=1)).to(codes)
+            if prior.weights is None:
+                prior = replace(prior, weights=tuple(shares.tolist()))
+        averages = tuple(running_average(module, self.averaging) for module in (encoder, decoder))
+        game = AdversarialGame(
+            encoder,
+            decoder,
+            [
+                LatentMatch(
+                    prior,
+                    discriminator,
+                    generator,
+                    unlabeled_weight=linear_ramp(self.ramp, self.unlabeled_weight),
+                    noise=self.code_noise * inner_scale(prior),
+                )
+            ],
+            terms={
+                "consistency": AdversarialConsistency(
+                    encoder,
+                    prior,
+                    weight=self.consistency,
+                    radius=self.radius * float(x.square().sum(1).mean().sqrt()),
+                    temperature=posterior_temperature(prior, self.sharpness),
+                    generator=generator,
+                )
+            }
+            if self.consistency
+            else {},
+            reconstruction_weight=self.reconstruction_weight,
+            input_noise=self.input_noise,
+            shared_pass=True,
+            learning_rate=learning_rate,
+            betas=(0.5, 0.999),
+            adversarial_betas=(0.0, 0.999),
+            schedule=linear_decay(self.decay_from, 0.02),
+            averages=averages if self.averaging else (),
+            generator=generator,
+        )
+        return Run(game, told, prior, also_unlabeled=unlabeled, averages=game.averages)
+
+    def _given_shares(self, n_classes: int) -> NDArray[np.float64] | None:
+        if self.class_shares is None:
+            return None
+        shares = np.asarray(self.class_shares, dtype=np.float64)
+        if shares.shape != (n_classes,) or not (shares > 0).all():
+            raise DataError(f"class_shares must be {n_classes} positive numbers, one per class in sorted order")
+        return np.asarray(shares / shares.sum())
+
+
+def inner_scale(prior: Prior, n: int = 2000) -> float:
+    """Return the standard deviation of a class region along its narrowest axis."""
+    labels = torch.zeros(n, dtype=torch.long) if prior.n_classes else None
+    z = prior.sample(n, labels, torch.Generator().manual_seed(0))
+    return math.sqrt(max(float(torch.linalg.eigvalsh(torch.cov(z.T).reshape(prior.n_dims, -1))[0]), 1e-12))
+
+
+RECIPES: dict[str, Callable[..., Recipe]] = {"few-labels": FewLabelsRecipe, "paper": PaperRecipe}
+"""Name -> recipe class."""

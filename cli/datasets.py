@@ -1,0 +1,129 @@
+"""``aaetools datasets``: what is bundled."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from aaetools.cli.options import json_option
+from aaetools.cli.output import columns
+from aaetools.exceptions import DataError
+
+if TYPE_CHECKING:
+    from aaetools.datasets import DataCard
+
+__all__ = ["datasets"]
+
+# scikit-learn's own files; other bundled data sets are drawn by a generator.
+_FILES = {
+    "breast_cancer": "breast_cancer.csv",
+    "digits": "digits.csv.gz",
+    "digits_imbalanced": "digits.csv.gz",
+    "iris": "iris.csv",
+    "wine": "wine_data.csv",
+}
+
+
+def _complete_name(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem | str]:
+    from aaetools.datasets import DATASETS
+
+    return [name for name in DATASETS if name.startswith(incomplete)]
+
+
+_name_argument = click.argument("name", metavar="NAME", shell_complete=_complete_name)
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  aaetools datasets list
+  aaetools datasets show wine
+  aaetools fit wine
+"""
+)
+def datasets() -> None:
+    """List the bundled data sets and show what they are."""
+
+
+@datasets.command("list", epilog="\b\nExample:\n  aaetools datasets list --json")
+@json_option
+def list_(as_json: bool) -> None:
+    """List the bundled data sets."""
+    from aaetools.datasets import DATASETS
+
+    if as_json:
+        click.echo(json.dumps([_describe(card) for card in DATASETS.values()]))
+        return
+    rows = [("NAME", "ROWS", "FEATURES", "CLASSES", "WHAT")]
+    rows += [
+        (card.name, f"{card.n_rows:,}", str(card.n_features), str(len(card.classes)), card.title)
+        for card in DATASETS.values()
+    ]
+    click.echo(columns(rows))
+
+
+@datasets.command(epilog="\b\nExample:\n  aaetools datasets show digits")
+@_name_argument
+@json_option
+def show(name: str, as_json: bool) -> None:
+    """Show the card of the data set NAME."""
+    from aaetools.datasets import dataset_card
+
+    facts = _describe(dataset_card(name))
+    if as_json:
+        click.echo(json.dumps(facts))
+        return
+    click.echo(columns([(key.replace("_", " "), _shown(value)) for key, value in facts.items() if value]))
+
+
+@datasets.command(epilog="\b\nExample:\n  aaetools datasets path iris")
+@_name_argument
+def path(name: str) -> None:
+    """Print the path of the file that the data set NAME is read from.
+
+    The files come with scikit-learn. Generated data sets have none.
+    """
+    click.echo(_file_of(name))
+
+
+def _file_of(name: str) -> Path:
+    from aaetools.datasets import dataset_card
+
+    card = dataset_card(name)
+    if name not in _FILES:
+        raise DataError(f"data set {card.name!r} has no file: it is {card.source}")
+    package = find_spec("sklearn")  # found, not imported
+    if package is None or package.origin is None:
+        raise DataError("scikit-learn is not installed, and the bundled files come with it")
+    return Path(package.origin).parent / "datasets" / "data" / _FILES[name]
+
+
+def _describe(card: DataCard) -> dict[str, Any]:
+    return {
+        "name": card.name,
+        "title": card.title,
+        "kind": card.kind,
+        "n_rows": card.n_rows,
+        "n_features": card.n_features,
+        "n_classes": len(card.classes),
+        "classes": list(card.classes),
+        "target": card.target_name,
+        "image_shape": None if card.image_shape is None else list(card.image_shape),
+        "licence": card.licence,
+        "source": card.source,
+        "sha256": card.sha256 or None,
+    }
+
+
+def _shown(value: Any) -> str:
+    if not isinstance(value, list):
+        return f"{value:,}" if isinstance(value, int) else str(value)
+    listed = ", ".join(map(str, value[:12]))
+    return listed if len(value) <= 12 else f"{listed}, ... ({len(value)})"

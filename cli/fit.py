@@ -1,0 +1,399 @@
+"""``aaetools fit``: from data to a trained model, its analysis and a report."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aaetools.cli.config import config_option, option_keys
+from aaetools.cli.label_budget import DEFAULT_LABELS_PER_CLASS, ChosenLabels, LabelBudget, choose_labels
+from aaetools.cli.options import (
+    ARCHITECTURE_NAMES,
+    PRIOR_NAMES,
+    RECIPE_NAMES,
+    SCALING_NAMES,
+    DataType,
+    HiddenType,
+    LabelsType,
+    NumberOrAuto,
+    device_option,
+    force_option,
+    id_column_option,
+    json_option,
+    quiet_option,
+)
+from aaetools.cli.progress import Display, open_display
+from aaetools.datasets.messages import quote
+from aaetools.exceptions import DataError, LabelError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from aaetools.analysis import Analysis
+    from aaetools.datasets import Dataset
+
+__all__ = ["FitOptions", "fit"]
+
+MIN_TRAINING_ROWS = 10
+"""Fewer rows than this can be neither clustered nor compared with a prior."""
+
+# No part of what a run is, so not recorded as its configuration.
+_NOT_CONFIGURATION = ("out", "force", "as_json", "quiet")
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """The options of one call."""
+
+    data: str
+    target: str | None
+    labels: LabelBudget
+    labels_per_class: int | None
+    unlabeled: str | None
+    id_column: str | None
+    hold_out: float
+    out: Path | None
+    seed: int
+    prior: str
+    recipe: str
+    latent_size: int | str
+    epochs: int | str
+    batch_size: int
+    learning_rate: float
+    hidden: tuple[int, ...]
+    architecture: str
+    scaling: str
+    early_stopping: bool
+    device: str
+    n_clusters: int | str
+    umap: bool
+    force: bool
+    as_json: bool
+    quiet: bool
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  aaetools fit
+  aaetools fit digits --labels 100 --seed 1
+  aaetools fit table.csv --target species --unlabeled unknown
+  aaetools fit cells.parquet --labels none --n-clusters 12 --out runs/cells
+  aaetools fit --config runs/cells/run.toml --epochs 400
+"""
+)
+@click.argument("data", metavar="[DATA]", default="digits", type=DataType())
+@click.option(
+    "--target",
+    metavar="COLUMN",
+    show_default="a column called label, labels, target, class or y",
+    help="Column of the labels, in an npz file the array; empty cells are unlabelled.",
+)
+@click.option(
+    "--labels",
+    type=LabelsType(),
+    metavar="partial|full|none|N|FRACTION",
+    default="partial",
+    help="Labels that training sees. partial: those that are given, or where every row has one, "
+    "--labels-per-class of each class; full: all; none: none; N: so many in all, balanced; "
+    "FRACTION: so much of each class. The others are hidden.",
+)
+@click.option(
+    "--labels-per-class",
+    type=click.IntRange(min=1),
+    metavar="N",
+    show_default=f"{DEFAULT_LABELS_PER_CLASS}, fewer where a class has fewer rows",
+    help="Labels of each class that --labels partial keeps; also thins out labels with gaps if given.",
+)
+@click.option(
+    "--unlabeled",
+    metavar="CATEGORY",
+    show_default="none",
+    help="Category that stands for unlabelled, besides empty cells and -1.",
+)
+@id_column_option
+@click.option(
+    "--hold-out",
+    type=click.FloatRange(0, 1, max_open=True),
+    metavar="FRACTION",
+    default=0.25,
+    help="Share of the rows that training never sees, used to measure accuracy; 0 for none.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    show_default="runs/<data>-<time>",
+    help="Run folder to make.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**31 - 1),
+    metavar="N",
+    default=0,
+    help="Seed of the hold-out, the choice of labels, training and analysis.",
+)
+@click.option(
+    "--prior",
+    type=click.Choice(PRIOR_NAMES),
+    default="auto",
+    help="Distribution that the latent codes are to follow; auto: simplex with labels, gaussian without.",
+)
+@click.option(
+    "--recipe",
+    type=click.Choice(RECIPE_NAMES),
+    default="few-labels",
+    help="How the game is played: made for few labels, or the paper's bare game.",
+)
+@click.option(
+    "--latent-size",
+    type=NumberOrAuto(1),
+    metavar="N",
+    default="auto",
+    help="Latent dimensions; auto takes what suits the prior and the number of classes.",
+)
+@click.option(
+    "--epochs",
+    type=NumberOrAuto(1),
+    metavar="N",
+    default="auto",
+    help="Passes over all rows; auto takes as many as the recipe needs.",
+)
+@click.option(
+    "--batch-size", type=click.IntRange(min=1), metavar="N", default=64, help="Rows of each kind in one step."
+)
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="RATE",
+    default=1e-3,
+    help="Step size of Adam at the start.",
+)
+@click.option(
+    "--hidden",
+    type=HiddenType(),
+    metavar="N,N,...",
+    default="256,256",
+    help="Widths of the encoder's hidden layers; the decoder has them in reverse.",
+)
+@click.option(
+    "--architecture",
+    type=click.Choice(ARCHITECTURE_NAMES),
+    default="mlp",
+    help="Fully connected or, for images, convolutional networks.",
+)
+@click.option(
+    "--scaling",
+    type=click.Choice(SCALING_NAMES),
+    default="auto",
+    help="Divide each feature by its own spread, all by a shared one, or none.",
+)
+@click.option(
+    "--early-stopping",
+    is_flag=True,
+    help="Hold back a part of the given labels and stop when accuracy on them no longer rises.",
+)
+@device_option
+@click.option(
+    "--n-clusters",
+    type=NumberOrAuto(1),
+    metavar="N",
+    default="auto",
+    help="Clusters to look for; auto takes the number of classes or, without labels, what separates best.",
+)
+@click.option("--umap/--no-umap", default=True, help="Whether the report has a UMAP picture.")
+@force_option
+@config_option
+@json_option
+@quiet_option("the report's path")
+@click.pass_context
+def fit(ctx: click.Context, /, **options: Any) -> None:
+    """Train on data and write a run folder with a report.
+
+    DATA is a bundled data set (see 'aaetools datasets list') or a csv, tsv, parquet, npz or npy file. A part
+    of the rows is held out, most labels are hidden, and accuracy is measured on rows that training never saw.
+    """
+    command = ctx.obj if isinstance(ctx.obj, str) else ctx.command_path
+    _fit(FitOptions(**options), command, _configuration(ctx))
+
+
+def _fit(options: FitOptions, command: str, configuration: dict[str, Any]) -> None:
+    """Run all stages; nothing is written before the last."""
+    from aaetools.runs import check_target
+
+    started = time.perf_counter()
+    if options.out is not None:
+        check_target(options.out, options.force)
+    dataset = load_data_of(options)
+    out = options.out or _free_folder(dataset.name)
+    check_target(out, options.force)
+    with open_display(quiet=options.quiet) as display:
+        train, holdout, chosen = _choose_rows(options, dataset)
+        for note in chosen.notes:
+            display.note(note)
+        if display.live:  # too short for a line in a log
+            display.stage(f"preparing {dataset.name}")
+        analysis, model = _train_and_analyse(options, command, dataset, train, holdout, chosen, display)
+        display.stage("writing the report")
+        from aaetools.reports import render
+        from aaetools.runs import write_run
+
+        if options.labels.kind == "partial" and chosen.per_class is not None:
+            configuration["labels-per-class"] = chosen.per_class
+        write_run(out, model, analysis, render(analysis), configuration, force=options.force)
+    _tell(options, analysis, out, time.perf_counter() - started)
+
+
+def load_data_of(options: FitOptions) -> Dataset:
+    """Load the rows that the options name."""
+    from aaetools.cli.rows import load_data
+
+    return load_data(
+        options.data, target=options.target, unlabeled=options.unlabeled, id_column=options.id_column
+    )
+
+
+def _choose_rows(
+    options: FitOptions, dataset: Dataset
+) -> tuple[NDArray[np.int64], NDArray[np.int64], ChosenLabels]:
+    """Split rows into training and hold-out rows, hide labels, and refuse what cannot be learned from."""
+    from aaetools.labels import encode_labels, is_unlabeled, split_holdout
+
+    where = quote(options.data)
+    if dataset.n_rows < MIN_TRAINING_ROWS:
+        raise DataError(
+            f"{where}: holds {dataset.n_rows} rows; at least {MIN_TRAINING_ROWS} are needed to train on"
+        )
+    if len(dataset.classes) == 1 and options.labels.kind != "none":
+        raise LabelError(
+            f"{where}: column {quote(dataset.target_name)}: every label is {quote(dataset.classes[0])}; "
+            "label rows of at least two classes, or use --labels none"
+        )
+    if dataset.y is None and options.target is None and options.labels.kind not in ("partial", "none"):
+        raise LabelError(
+            f"{where}: no column is called label, target, class or y; name the labels with --target"
+        )
+    try:
+        train, holdout = split_holdout(
+            dataset.y, options.hold_out, n_rows=dataset.n_rows, random_state=options.seed
+        )
+        given = None if dataset.y is None else dataset.y[train]
+        chosen = choose_labels(given, options.labels, options.labels_per_class, options.seed)
+    except LabelError as error:
+        raise LabelError(f"{where}: {error}") from error
+    if len(train) < MIN_TRAINING_ROWS:
+        raise DataError(
+            f"{where}: a hold-out of {options.hold_out:g} leaves {len(train)} of {dataset.n_rows} rows; "
+            f"at least {MIN_TRAINING_ROWS} are needed to train on"
+        )
+    if options.architecture == "conv" and dataset.image_shape is None:
+        raise DataError(f"{where}: --architecture conv is for images, but its rows are none; use mlp")
+    if isinstance(options.n_clusters, int) and options.n_clusters > dataset.n_rows:
+        raise DataError(
+            f"{where}: --n-clusters {options.n_clusters}, but there are only {dataset.n_rows} rows"
+        )
+    if chosen.y is not None and dataset.y is not None and len(holdout):
+        truth = dataset.y[holdout]
+        unseen = set(truth[~is_unlabeled(truth)].tolist()) - set(encode_labels(chosen.y).classes.tolist())
+        if unseen:
+            raise LabelError(
+                f"{where}: no training row has the label {quote(min(unseen, key=str))}, "
+                "only held-out rows have; choose a smaller --hold-out"
+            )
+    return train, holdout, chosen
+
+
+def _train_and_analyse(
+    options: FitOptions,
+    command: str,
+    dataset: Dataset,
+    train: NDArray[np.int64],
+    holdout: NDArray[np.int64],
+    chosen: ChosenLabels,
+    display: Display,
+) -> tuple[Analysis, Any]:
+    from aaetools.analysis import analyze
+    from aaetools.cli.rows import features_of
+    from aaetools.estimators import AdversarialAutoencoder
+
+    features = features_of(dataset)
+    take = getattr(features, "iloc", features)
+    model = AdversarialAutoencoder(
+        options.latent_size,
+        prior=options.prior,
+        recipe=options.recipe,
+        architecture=options.architecture,
+        hidden_layer_sizes=options.hidden,
+        image_shape=dataset.image_shape,
+        scaling=options.scaling,
+        max_epochs=options.epochs,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        early_stopping=options.early_stopping,
+        device=options.device,
+        callbacks=[display],  # type: ignore[list-item]  # it has the methods; the base class would load torch
+        random_state=options.seed,
+    )
+    started = time.perf_counter()
+    model.fit(take[train], chosen.y)
+    fit_seconds = time.perf_counter() - started
+    model.set_params(callbacks=None)  # the display is no part of the model
+    analysis = analyze(
+        model,
+        take[train],
+        chosen.y,
+        X_holdout=take[holdout] if len(holdout) else None,
+        y_holdout=None if dataset.y is None or len(holdout) == 0 else dataset.y[holdout],
+        dataset=dataset,
+        row_ids=dataset.row_ids[train],
+        holdout_row_ids=dataset.row_ids[holdout] if len(holdout) else None,
+        command=command,
+        fit_seconds=fit_seconds,
+        n_clusters=options.n_clusters if isinstance(options.n_clusters, int) else None,
+        embed=options.umap,
+        random_state=options.seed,
+        progress=display.stage,
+    )
+    return analysis, model
+
+
+def _tell(options: FitOptions, analysis: Analysis, out: Path, seconds: float) -> None:
+    """Print what was found and where it is."""
+    import json
+
+    from aaetools.cli.summary import fit_json, fit_text
+
+    if options.as_json:
+        click.echo(json.dumps(fit_json(analysis, out, seconds)))
+    elif options.quiet:
+        click.echo(out / "report.html")
+    else:
+        click.echo(fit_text(analysis, out, seconds))
+
+
+def _configuration(ctx: click.Context) -> dict[str, Any]:
+    """Return every option that makes the run what it is, by the name that a configuration file uses."""
+    values = {}
+    for key, name in option_keys(ctx.command).items():
+        value = ctx.params.get(name)
+        if value is not None and name not in _NOT_CONFIGURATION:
+            values[key] = str(value) if isinstance(value, LabelBudget) else value
+    return values
+
+
+def _free_folder(name: str) -> Path:
+    """Return a folder below runs/ that is not there yet, called after the data and the time."""
+    safe = re.sub(r"[^\w.-]+", "_", name).strip("._-")[:60] or "data"
+    stem = f"{safe}-{datetime.now():%Y%m%d-%H%M%S}"
+    folder, number = Path("runs") / stem, 1
+    while folder.exists():
+        number += 1
+        folder = Path("runs") / f"{stem}-{number}"
+    return folder

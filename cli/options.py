@@ -1,0 +1,171 @@
+"""Types, choices and options that commands share.
+
+The choices repeat what the library's registries hold, because importing those would load torch; a test
+compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from aaetools.cli.label_budget import LabelBudget
+
+__all__ = [
+    "ARCHITECTURE_NAMES",
+    "PRIOR_NAMES",
+    "RECIPE_NAMES",
+    "SCALING_NAMES",
+    "DataType",
+    "HiddenType",
+    "LabelsType",
+    "NumberOrAuto",
+    "data_argument",
+    "device_option",
+    "force_option",
+    "id_column_option",
+    "json_option",
+    "out_file_option",
+    "quiet_option",
+    "run_argument",
+]
+
+ARCHITECTURE_NAMES = ("conv", "mlp")
+PRIOR_NAMES = ("auto", "gaussian", "ring", "simplex", "swiss_roll", "uniform")
+RECIPE_NAMES = ("few-labels", "paper")
+SCALING_NAMES = ("auto", "none", "shared", "standard")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class LabelsType(click.ParamType):  # type: ignore[type-arg]  # a generic only since click 8.4
+    """``partial``, ``full``, ``none``, a number of labels or a fraction of them."""
+
+    name = "labels"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> LabelBudget:
+        """Return the label budget that a text stands for."""
+        if isinstance(value, LabelBudget):
+            return value
+        try:
+            return LabelBudget.parse(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Offer the words."""
+        return [CompletionItem(word) for word in ("partial", "full", "none") if word.startswith(incomplete)]
+
+
+class NumberOrAuto(click.ParamType):  # type: ignore[type-arg]  # a generic only since click 8.4
+    """``auto``, which stays a text, or a whole number of at least ``least``."""
+
+    name = "integer"
+
+    def __init__(self, least: int) -> None:
+        self.least = least
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """Return the number, or "auto"."""
+        if value == "auto":
+            return "auto"
+        try:
+            number = int(value)
+        except (TypeError, ValueError):
+            number = self.least - 1
+        if number < self.least:
+            self.fail(
+                f"{str(value)!r} is neither auto nor a whole number of at least {self.least}", param, ctx
+            )
+        return number
+
+
+class HiddenType(click.ParamType):  # type: ignore[type-arg]  # a generic only since click 8.4
+    """Widths of layers, separated by commas."""
+
+    name = "widths"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Return the widths."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            widths = tuple(int(width) for width in str(value).split(","))
+        except ValueError:
+            widths = (0,)
+        if min(widths) < 1:
+            self.fail(f"{str(value)!r} is no list of widths such as 256,256", param, ctx)
+        return widths
+
+
+class DataType(click.ParamType):  # type: ignore[type-arg]  # a generic only since click 8.4
+    """A bundled data set's name or a file's path; checked when it is loaded."""
+
+    name = "data"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text as it is."""
+        return str(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Offer the bundled data sets, and files."""
+        from aaetools.datasets import DATASETS
+
+        names = [CompletionItem(name) for name in DATASETS if name.startswith(incomplete)]
+        return [*names, CompletionItem(incomplete, type="file")]
+
+
+def run_argument(command: F) -> F:
+    """Add RUN, the run folder of ``aaetools fit``."""
+    folder = click.Path(path_type=Path, file_okay=False)
+    return click.argument("run", metavar="RUN", type=folder)(command)
+
+
+def data_argument(command: F) -> F:
+    """Add DATA, the rows that a fitted model is applied to."""
+    return click.argument("data", metavar="DATA", type=DataType())(command)
+
+
+def out_file_option(*suffixes: str, default: str) -> Callable[[F], F]:
+    """Add --out FILE, whose suffix says the format; ``default`` says what happens without it."""
+    formats = ", ".join(suffixes)
+    return click.option(
+        "--out",
+        metavar="FILE",
+        type=click.Path(path_type=Path, dir_okay=False),
+        show_default=default,
+        help=f"File to write ({formats}).",
+    )
+
+
+force_option = click.option("--force", is_flag=True, help="Replace what is there already.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object instead of text on standard output."
+)
+device_option = click.option(
+    "--device",
+    metavar="NAME",
+    default="auto",
+    help="Where the networks run: auto, cpu, cuda, cuda:1 and so on.",
+)
+id_column_option = click.option(
+    "--id-column",
+    metavar="COLUMN",
+    show_default="a column called id or row_id",
+    help="Column of row identifiers; they are no feature, and stand beside the results.",
+)
+
+
+def quiet_option(what: str) -> Callable[[F], F]:
+    """Add --quiet; ``what`` names the little that is still printed."""
+    return click.option("--quiet", "-q", is_flag=True, help=f"Print {what} only, and errors.")

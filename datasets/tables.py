@@ -1,0 +1,503 @@
+"""From named columns to a :class:`Dataset`: which column is what, and whether its cells can be used.
+
+Everything here is blind to file formats; every complaint names the file, the row and the column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from aaetools.datasets.dataset import Dataset
+from aaetools.datasets.messages import did_you_mean, listing, quote
+from aaetools.exceptions import DataError, LabelError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+__all__ = ["ID_NAMES", "LABEL_NAMES", "MAX_FEATURES", "MAX_MAGNITUDE", "NA_WORDS", "Table", "to_dataset"]
+
+LABEL_NAMES = ("label", "labels", "target", "class", "y")
+"""Columns taken as the labels when none is named (case is ignored)."""
+
+ID_NAMES = ("id", "row_id")
+"""Columns taken as row identifiers when none is named (case is ignored)."""
+
+NA_WORDS = ("", "NA", "N/A", "NaN", "nan", "<NA>", "#N/A", "NULL", "null")
+"""Cells of a text file that count as empty; "None" does not, because it is a common class."""
+
+SAVED_INDEX_NAMES = ("", "__index_level_0__")
+"""How a data frame's unnamed index appears in csv and parquet files."""
+
+MAX_MAGNITUDE = 1e30
+"""Largest absolute value of a feature: its square still fits into float32 sums after scaling."""
+
+MAX_EXACT_INTEGER = 2**53 - 1
+"""Largest integer feature: beyond it floats skip integers, and such numbers are identifiers anyway."""
+
+MAX_FEATURES = 1_000_000
+
+_BLOCK_CELLS = 2**22
+
+
+def _row_position(row: int) -> str:
+    return f"row {row} (counted from 0)"
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """What a reader found in a file.
+
+    Attributes
+    ----------
+    path
+        The file, for messages.
+    columns
+        Named columns; any of them can be the labels or the row ids, and the rest are features. If there is a
+        ``block``, none of them is a feature.
+    block
+        Numbers of shape (n_rows, n_features) which are all features, or None.
+    block_names
+        One feature name per column of ``block``.
+    image_shape
+        Shape of a row of ``block`` before it was flattened, or None.
+    unusable
+        Columns that exist but cannot be labels or row ids: name to reason.
+    text
+        Whether cells were text, so that types are guesses: "-1" among words is unlabelled too, and labels
+        that are all numbers once the unlabelled cells are gone become integers.
+    locate
+        Turns a row number counted from 0 into words, such as "line 7".
+    """
+
+    path: Path
+    columns: pd.DataFrame
+    block: NDArray[Any] | None = None
+    block_names: tuple[str, ...] = ()
+    image_shape: tuple[int, ...] | None = None
+    unusable: Mapping[str, str] = field(default_factory=dict)
+    text: bool = False
+    locate: Callable[[int], str] = _row_position
+
+    @property
+    def names(self) -> list[str]:
+        """Names of ``columns``."""
+        return [str(name) for name in self.columns.columns]
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.columns) if self.block is None else len(self.block)
+
+    def error(self, problem: str, *, row: int | None = None, column: str | None = None) -> DataError:
+        """Return a :class:`DataError` that names the file, the row and the column."""
+        return DataError(self._complaint(problem, row, column))
+
+    def label_error(self, problem: str, *, row: int | None = None, column: str) -> LabelError:
+        """Return a :class:`LabelError` that names the file, the row and the column."""
+        return LabelError(self._complaint(problem, row, column))
+
+    def _complaint(self, problem: str, row: int | None, column: str | None) -> str:
+        place = [] if row is None else [self.locate(row)]
+        if column is not None:
+            place.append(f"column {quote(column)}")
+        return f"{quote(self.path)}: {', '.join(place)}{': ' if place else ''}{problem}"
+
+
+def to_dataset(
+    table: Table,
+    *,
+    target: str | None = None,
+    unlabeled: str | int | None = None,
+    id_column: str | None = None,
+) -> Dataset:
+    """Pick labels, row ids and features from a table and check every cell.
+
+    Parameters
+    ----------
+    table
+        What a reader found.
+    target
+        Name of the label column. None takes the one that is called as in :data:`LABEL_NAMES`, if there is
+        one; a column "y" of fractions is a coordinate and stays a feature.
+    unlabeled
+        Category that stands for "unlabelled", besides empty cells and -1.
+    id_column
+        Name of the column of row ids. None takes the one that is called as in :data:`ID_NAMES`, or a saved
+        index without a name, if there is one.
+
+    Raises
+    ------
+    DataError
+        If a column is missing or a cell cannot be used.
+    """
+    _check_names(table)
+    _check_rows(table)
+    target = _find_target(table, target)
+    if unlabeled is not None and target is None:
+        raise table.error(f"unlabeled={quote(unlabeled)} needs a label column; name it with target=")
+    saved_index = _saved_index(table)
+    id_column = _find_ids(table, id_column, saved_index, target)
+    y = None if target is None else _labels(table, target, unlabeled)
+    names, X = _features(table, exclude={target, id_column, saved_index})
+    return Dataset(
+        name=table.path.stem,
+        X=X,
+        y=y,
+        feature_names=names,
+        target_name=target,
+        image_shape=table.image_shape,
+        row_ids=_row_ids(table, id_column),
+        source=str(table.path),
+    )
+
+
+def _check_names(table: Table) -> None:
+    """Refuse two columns of the same name: which one is meant cannot be known."""
+    seen: set[str] = set()
+    for name in table.names:
+        if name in seen:
+            raise table.error(
+                "the name occurs more than once; rename or drop one of the columns", column=name
+            )
+        seen.add(name)
+
+
+def _check_rows(table: Table) -> None:
+    if table.n_rows < 2:
+        raise table.error(
+            "holds no rows" if table.n_rows == 0 else "holds only one row; at least 2 are needed"
+        )
+
+
+# Which column is what
+
+
+def _named(table: Table, name: str, what: str) -> str:
+    """Return ``name`` if there is such a column that can be used."""
+    if name in table.names:
+        return name
+    if name in table.unusable:
+        raise table.error(f"cannot be the {what}: it {table.unusable[name]}", column=name)
+    known = [*table.names, *table.unusable]
+    raise table.error(
+        f"no column {quote(name)} to use as the {what}{did_you_mean(name, known)} "
+        f"({'there is no other column' if not known else f'columns: {listing(known)}'})"
+    )
+
+
+def _find_target(table: Table, target: str | None) -> str | None:
+    if target is not None:
+        return _named(table, target, "labels")
+    for name, reason in table.unusable.items():
+        if name.lower() in LABEL_NAMES:
+            raise table.error(f"looks like the labels by its name, but it {reason}", column=name)
+    found = [name for name in table.names if name.lower() in LABEL_NAMES and not _is_coordinate(table, name)]
+    if len(found) > 1:
+        problem = f"more than one column may hold the labels ({listing(found)})"
+        raise table.error(f"{problem}; name it with target= and drop the others")
+    return found[0] if found else None
+
+
+def _is_coordinate(table: Table, name: str) -> bool:
+    """Tell whether a column is called "y" and holds fractions: a coordinate or a measure, but no classes."""
+    import numpy as np
+
+    column = table.columns[name]
+    if name.lower() != "y" or column.dtype.kind != "f" or table.block is not None:
+        return False
+    values = column.dropna().to_numpy(dtype=np.float64)
+    return bool((values != np.round(values)).any())
+
+
+def _saved_index(table: Table) -> str | None:
+    """Return the first column if it is a data frame's saved index; refuse any other column without a name."""
+    for position, name in enumerate(table.names):
+        if name not in SAVED_INDEX_NAMES:
+            continue
+        column = table.columns[name]
+        place = 0 if name == "" else len(table.names) - 1  # csv has it first, parquet last
+        if position == place and column.dtype.kind in "iuO" and column.is_unique:
+            return name
+        raise table.error(f"column {position + 1} has no name; name it or drop it")
+    return None
+
+
+def _find_ids(table: Table, id_column: str | None, saved_index: str | None, target: str | None) -> str | None:
+    if id_column is not None:
+        if id_column == target:
+            raise table.error("cannot be both the labels and the row ids", column=id_column)
+        return _named(table, id_column, "row ids")
+    found = [name for name in table.names if name.lower() in ID_NAMES and name != target]
+    if len(found) > 1:
+        raise table.error(
+            f"more than one column may hold row ids ({listing(found)}); name it with id_column="
+        )
+    return found[0] if found else saved_index
+
+
+def _row_ids(table: Table, name: str | None) -> NDArray[Any]:
+    """Return the row ids: integers, or strings in an object array; positions if there is no such column."""
+    import numpy as np
+
+    if name is None:
+        return np.arange(table.n_rows)
+    column = table.columns[name]
+    missing = column.isna().to_numpy()
+    if missing.any():
+        raise table.error(
+            "row id is missing; fill it or drop the column", row=int(missing.argmax()), column=name
+        )
+    repeated = column.duplicated().to_numpy()
+    if repeated.any():
+        second = int(repeated.argmax())
+        value = column.iloc[second]
+        first = int((column == value).to_numpy().argmax())
+        raise table.error(
+            f"row id {quote(value)} is the same as at {table.locate(first)}; ids must differ, "
+            "so name another column with id_column=, or drop or rename this one",
+            row=second,
+            column=name,
+        )
+    if column.dtype.kind in "iu":
+        return column.to_numpy()
+    if column.dtype.kind in "fcb":
+        raise table.error("row ids must be integers or text; name another with id_column=", column=name)
+    return np.array([str(value) for value in column], dtype=object)
+
+
+# Labels
+
+
+def _labels(table: Table, name: str, unlabeled: str | int | None) -> NDArray[Any] | None:
+    """Return labels as in :class:`Dataset`; None if every row is unlabelled.
+
+    Works on the distinct values, of which there are few, and spreads the result over the rows.
+    """
+    import numpy as np
+    import pandas as pd
+
+    codes, uniques = pd.factorize(table.columns[name])
+    codes = np.asarray(codes)  # -1 where the cell is missing
+    values = [_plain(value) for value in uniques]
+    if table.text:
+        values = _retyped(values, unlabeled)
+    found = any(_matches(value, unlabeled) for value in values)
+    found = found or (table.text and str(unlabeled) in NA_WORDS and bool((codes < 0).any()))
+    if unlabeled is not None and not found:
+        raise table.label_error(
+            f"unlabeled={quote(unlabeled)} does not occur{did_you_mean(str(unlabeled), values)} "
+            f"(values: {listing(values)})",
+            column=name,
+        )
+    marks = [_is_unlabeled(value, unlabeled, text=table.text) for value in values]
+    kind = _label_kind(
+        table, name, [None if mark else v for v, mark in zip(values, marks, strict=True)], codes
+    )
+    if kind is None:
+        return None
+    if kind is int:
+        _check_minus_one(table, name, values, unlabeled)
+    # the last entry is where a code of -1 finds its value
+    gap = -1 if kind is int else None
+    complete = kind is bool and not any(marks) and bool((codes >= 0).all())
+    lookup = np.empty(len(values) + 1, dtype=np.int64 if kind is int else bool if complete else object)
+    lookup[:-1] = [gap if mark else value for value, mark in zip(values, marks, strict=True)]
+    lookup[-1] = gap
+    spread: NDArray[Any] = lookup[codes]
+    return spread
+
+
+def _label_kind(table: Table, name: str, values: list[Any], codes: NDArray[Any]) -> type | None:
+    """Return bool, int or str, whichever all distinct labels are; None if there is no label.
+
+    ``values[code]`` is a distinct label, None where it stands for unlabelled.
+    """
+
+    def refused(problem: str, code: int) -> LabelError:
+        return table.label_error(problem, row=int((codes == code).argmax()), column=name)
+
+    first: dict[type, int] = {}
+    for code, value in enumerate(values):
+        if value is None:
+            continue
+        if isinstance(value, float):
+            raise refused(
+                f"{value:g} is a measurement, not a class; labels are integers, text or booleans", code
+            )
+        if not isinstance(value, bool | int | str):
+            raise refused(f"{quote(value)} cannot be a label; labels are integers, text or booleans", code)
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise refused(f"{value} is too large for a label; use smaller integers or text", code)
+        first.setdefault(type(value), code)
+    if len(first) > 1:
+        one, other = list(first.values())[:2]
+        raise refused(f"mixes {quote(values[one])} and {quote(values[other])}; use one kind of labels", other)
+    return next(iter(first), None)
+
+
+def _plain(value: Any) -> Any:
+    """Turn a cell into Python's own bool, int, float or stripped text; whole floats become integers.
+
+    Integers with missing cells arrive as floats, hence the last rule.
+    """
+    import numpy as np
+
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return int(value) if np.isfinite(value) and value == np.round(value) else float(value)
+    return value.strip() if isinstance(value, str) else value
+
+
+def _retyped(values: list[Any], unlabeled: str | int | None) -> list[Any]:
+    """Read words from a text file as numbers or booleans if all of them are, apart from unlabelled marks.
+
+    A column "0, 1, unknown" comes as words only because of its "unknown".
+    """
+    if not all(isinstance(value, str) for value in values):
+        return values
+    words = [value for value in values if value and not _matches(value, unlabeled)]
+    booleans = {"true": True, "false": False}
+    for read in (lambda word: booleans[word.lower()], _number):
+        try:
+            typed = {word: read(word) for word in words}
+        except (KeyError, ValueError):
+            continue
+        return [typed.get(value, value) for value in values]
+    return values
+
+
+def _number(word: str) -> Any:
+    if "_" in word:  # Python reads 1_000 as a number, nobody else does
+        raise ValueError(word)
+    try:
+        return int(word)
+    except ValueError:
+        return _plain(float(word))
+
+
+def _matches(value: Any, unlabeled: str | int | None) -> bool:
+    """Tell whether a label value is the category that was named as unlabelled."""
+    return value is not None and unlabeled is not None and str(value) == str(unlabeled).strip()
+
+
+def _is_unlabeled(value: Any, unlabeled: str | int | None, *, text: bool) -> bool:
+    """Tell whether a distinct label value stands for "unlabelled"."""
+    if value is None or value == "":
+        return True
+    if _matches(value, unlabeled):
+        return True
+    return not isinstance(value, bool) and (value == -1 or (text and value == "-1"))
+
+
+def _check_minus_one(table: Table, name: str, values: list[Any], unlabeled: str | int | None) -> None:
+    """Refuse integer labels where -1 may have been meant as a class."""
+    labels = {value for value in values if isinstance(value, int)}
+    if labels == {-1, 1} and unlabeled is None:
+        raise table.label_error(
+            "holds only -1 and 1; -1 means unlabelled, so recode the classes (as 0 and 1), "
+            "or say unlabeled=-1 if there is just one class",
+            column=name,
+        )
+    if -1 in labels and unlabeled is not None and str(unlabeled).strip() != "-1":
+        raise table.label_error(
+            f"-1 means unlabelled, but unlabeled={quote(unlabeled)} was named; recode the class -1",
+            column=name,
+        )
+
+
+# Features
+
+
+def _features(table: Table, exclude: set[str | None]) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+    """Return feature names and checked float32 features of shape (n_rows, n_features)."""
+    import numpy as np
+
+    if table.block is not None:
+        names, kinds = table.block_names, table.block.dtype.kind * table.block.shape[1]
+    else:
+        names = tuple(name for name in table.names if name not in exclude)
+        kinds = "".join(_feature_kind(table, name) for name in names)
+    if not names:
+        raise table.error("has no feature columns beside the labels and row ids")
+    if len(names) > MAX_FEATURES:
+        raise table.error(f"has {len(names):,} feature columns; at most {MAX_FEATURES:,} are supported")
+    positions = [position for position, name in enumerate(table.names) if name not in exclude]
+    limits = np.array([MAX_EXACT_INTEGER if kind in "iu" else MAX_MAGNITUDE for kind in kinds])
+    X = np.empty((table.n_rows, len(names)), dtype=np.float32)
+    step = max(1, _BLOCK_CELLS // len(names))
+    # block by block, so that a large table is not held in float64 as a whole
+    for start in range(0, table.n_rows, step):
+        rows = slice(start, start + step)
+        if table.block is None:
+            part = table.columns.iloc[rows, positions].to_numpy(dtype=np.float64, na_value=np.nan)
+        else:
+            # long doubles may become infinite and odd NaNs complain; both are refused below
+            with np.errstate(over="ignore", invalid="ignore"):
+                part = table.block[rows].astype(np.float64)
+        usable = np.abs(part) <= limits  # False for NaN
+        if not usable.all():
+            row, column = (int(index) for index in np.argwhere(~usable)[0])
+            _refuse_cell(table, part[row, column], kinds[column], start + row, names[column])
+        X[rows] = part
+    return names, X
+
+
+def _feature_kind(table: Table, name: str) -> str:
+    """Return "b", "i", "u" or "f" for a column of booleans or numbers; refuse any other."""
+    from pandas.api import types
+
+    column = table.columns[name]
+    if types.is_bool_dtype(column.dtype):
+        return "b"
+    if types.is_unsigned_integer_dtype(column.dtype):
+        return "u"
+    if types.is_integer_dtype(column.dtype):
+        return "i"
+    if types.is_float_dtype(column.dtype):
+        return "f"
+    return _refuse_column(table, name)
+
+
+def _refuse_column(table: Table, name: str) -> NoReturn:
+    """Explain which cell keeps a column from being a feature."""
+    for row, value in enumerate(table.columns[name].astype(object)):
+        if isinstance(value, bool):  # a column of booleans is here only for its missing cells
+            continue
+        if value is None or value != value:
+            raise table.error("missing value; fill it or drop the row", row=row, column=name)
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            raise table.error(
+                f"{quote(value)} is not a number; correct it, drop the column or encode it as numbers, "
+                "or name it with target= or id_column=",
+                row=row,
+                column=name,
+            ) from None
+        whole = isinstance(value, int) or str(value).strip().lstrip("+-").isdigit()
+        if abs(number) > (MAX_EXACT_INTEGER if whole else MAX_MAGNITUDE):  # too long to be read as a number
+            _refuse_cell(table, number, "i" if whole else "f", row, name)
+    raise table.error("mixes numbers with other values; encode the column as numbers or drop it", column=name)
+
+
+def _refuse_cell(table: Table, value: float, kind: str, row: int, name: str) -> NoReturn:
+    """Explain why a number cannot be used."""
+    if value != value:
+        problem = "missing value (empty or NaN); fill it or drop the row"
+    elif abs(value) == float("inf"):
+        problem = "infinite value; replace it or drop the row"
+    elif kind in "iu":
+        problem = (
+            f"{value:.0f} is beyond 2^53; if it is an identifier, drop the column or name it with id_column="
+        )
+    else:
+        problem = f"{value:g} is larger than {MAX_MAGNITUDE:g}; rescale the column or drop the row"
+    raise table.error(problem, row=row, column=name)

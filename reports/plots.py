@@ -1,0 +1,685 @@
+"""Figures as small functions: `(ax, data) -> ax`.
+
+Each function draws on the axes it is given, titles and labels them, and returns them. None of them touches
+pyplot or changes a global setting; call them under :func:`style` for the report's look:
+
+>>> from matplotlib.figure import Figure
+>>> from aaetools.reports import plots
+>>> with plots.style():
+...     ax = plots.confusion_matrix(Figure().add_subplot(), [[9, 1], [0, 10]], ["cat", "dog"])
+>>> ax.get_xlabel()
+'predicted class'
+
+Labels are data: they are shortened, and a dollar sign in them is a dollar sign.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb, to_rgba
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, PercentFormatter
+from numpy.typing import ArrayLike, NDArray
+
+from aaetools.reports.figures import GRID, INK, MUTED, PAPER, style
+from aaetools.reports.text import method_name, percent, shorten
+
+if TYPE_CHECKING:
+    from aaetools.analysis.results import GoodnessOfFit, MethodScore
+
+__all__ = [
+    "MANY_CLASSES",
+    "MARKERS",
+    "PALETTE",
+    "accuracy_bars",
+    "class_samples",
+    "class_styles",
+    "confusion_matrix",
+    "discriminator_curve",
+    "image_pairs",
+    "latent_map",
+    "prior_match_bars",
+    "statistic_name",
+    "style",
+    "training_curves",
+    "umap_map",
+]
+
+PALETTE = (
+    "#0078b4",
+    "#e1b400",
+    "#c30078",
+    "#2dd2b4",
+    "#874b0f",
+    "#690ff0",
+    "#788700",
+    "#e16978",
+    "#b4a5ff",
+    "#c35aff",
+)
+"""Ten colours that stay apart with normal, protan, deutan and tritan vision, on light and on dark ground.
+
+Found by maximising the least OKLab distance (0.10; other sets of ten in common use have 0.03) over the four
+ways of seeing, as simulated after Machado et al. (2009), among colours that stand out from both grounds.
+"""
+
+MARKERS = ("o", "^", "s", "D", "X")
+"""Shapes that set apart classes of the same colour: ten colours x five shapes serve 50 classes."""
+
+MANY_CLASSES = 14
+"""With more classes, maps want more room, and their names more than one column."""
+
+UNLABELED_COLOR = "#98a1b1"
+_VERDICT_COLORS = {"met": PALETTE[0], "close": PALETTE[1], "not met": PALETTE[2]}
+_PILL = {"boxstyle": "round,pad=0.12", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.78}
+_STATISTIC_NAMES = {"mmd": "MMD", "sliced_wasserstein": "sliced Wasserstein"}
+
+
+def class_styles(classes: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return colour and marker of each class; the first ten differ by colour alone."""
+    return {
+        label: (PALETTE[i % len(PALETTE)], MARKERS[i // len(PALETTE) % len(MARKERS)])
+        for i, label in enumerate(classes)
+    }
+
+
+def statistic_name(name: str) -> str:
+    """Return a statistic's name as it is written for readers."""
+    return _STATISTIC_NAMES.get(name, name.replace("_", " "))
+
+
+def accuracy_bars(
+    ax: Axes, model: MethodScore, baselines: Sequence[MethodScore] = (), *, chance: float | None = None
+) -> Axes:
+    """Draw accuracies with their 95% intervals, best on top and the model highlighted.
+
+    Points with interval bars instead of solid bars, because the axis need not start at zero for them and
+    methods that differ by one percent can be told apart.
+    """
+    scores = sorted([model, *baselines], key=lambda score: (score.accuracy.value, score is model))
+    for y, score in enumerate(scores):
+        accuracy, chosen = score.accuracy, score is model
+        color = PALETTE[0] if chosen else MUTED
+        ax.plot(
+            [accuracy.low, accuracy.high],
+            [y, y],
+            color=color,
+            lw=3.2 if chosen else 2,
+            solid_capstyle="round",
+        )
+        ax.plot(accuracy.value, y, "o", color=color, ms=9 if chosen else 7, mec=PAPER, mew=1)
+        ax.annotate(
+            percent(accuracy.value),
+            (accuracy.high, y),
+            xytext=(7, 0),
+            textcoords="offset points",
+            va="center",
+            color=INK,
+            fontsize=9,
+            fontweight="bold" if chosen else "normal",
+        )
+    low = min(score.accuracy.low for score in scores)
+    left = max(0.0, math.floor(20 * low - 0.5) / 20)
+    if chance is not None and chance >= left:
+        ax.axvline(chance, color=MUTED, ls=":", lw=1.2)
+        ax.annotate("chance", (chance, 1), xycoords=("data", "axes fraction"), xytext=(4, -9), color=MUTED,
+                    textcoords="offset points", fontsize=8)  # fmt: skip
+    right = max(score.accuracy.high for score in scores)
+    ax.set_xlim(left, right + 0.13 * (right - left))
+    ax.set_ylim(-0.6, len(scores) - 0.4)
+    ax.set_yticks(range(len(scores)), [_display(method_name(score.name), 32) for score in scores])
+    for tick, score in zip(ax.get_yticklabels(), scores, strict=True):
+        tick.set_fontweight("bold" if score is model else "normal")
+    ax.tick_params(axis="y", length=0)
+    ax.grid(False, axis="y")
+    ax.spines["left"].set_visible(False)
+    ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}%"))
+    rows = sorted({score.accuracy.n for score in scores})
+    where = f"accuracy on {rows[-1]:,} rows" if len(rows) == 1 else "accuracy"
+    ax.set_xlabel(f"{where} (%, bar: 95% interval)")
+    ax.set_title("Accuracy of the model and of the baselines" if baselines else "Accuracy of the model")
+    return ax
+
+
+def confusion_matrix(ax: Axes, confusion: ArrayLike, classes: Sequence[str]) -> Axes:
+    """Draw a confusion matrix: hits in blue, errors in magenta, deeper for a larger share of a class.
+
+    Parameters
+    ----------
+    confusion
+        Counts, shape (K, K); row = true class, column = predicted class. Up to 20 classes show their counts.
+    """
+    counts = np.asarray(confusion, dtype=np.int64)
+    n_classes = len(classes)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    pixels = np.zeros((n_classes, n_classes, 4))
+    pixels[..., :3] = to_rgb(PALETTE[2])
+    pixels[np.diag_indices(n_classes)] = to_rgba(PALETTE[0])
+    # Errors are rare: the square root makes one row in fifty visible.
+    pixels[..., 3] = np.where(np.eye(n_classes, dtype=bool), 0.85 * shares, 0.9 * np.sqrt(shares))
+    ax.imshow(pixels, interpolation="none", aspect="equal")
+    size = 9 if n_classes <= 12 else 7 if n_classes <= 20 else 6 if n_classes <= 36 else 5
+    if n_classes <= 20:
+        for i, j in zip(*np.nonzero(counts), strict=True):
+            color = "white" if pixels[i, j, 3] > 0.55 else INK
+            ax.text(j, i, f"{counts[i, j]:,}", ha="center", va="center", color=color, fontsize=size)
+    names = [_display(label, 14) for label in classes]
+    rotated = max(map(len, names)) > (4 if n_classes <= 12 else 1)
+    ax.set_xticks(range(n_classes), names, rotation=90 if rotated else 0, fontsize=size)
+    ax.set_yticks(range(n_classes), names, fontsize=size)
+    ax.tick_params(length=0)
+    ax.set_xticks(np.arange(n_classes + 1) - 0.5, minor=True)
+    ax.set_yticks(np.arange(n_classes + 1) - 0.5, minor=True)
+    ax.tick_params(which="minor", length=0)
+    ax.grid(False)
+    ax.grid(True, which="minor", color=GRID, lw=0.7 if n_classes <= 20 else 0.3)
+    ax.spines[:].set_visible(False)
+    ax.set_xlabel("predicted class")
+    ax.set_ylabel("true class")
+    ax.set_title("True class against predicted class (rows)")
+    return ax
+
+
+def latent_map(
+    ax: Axes,
+    x: ArrayLike,
+    y: ArrayLike,
+    labels: Sequence[Any] | None = None,
+    *,
+    classes: Sequence[str] | None = None,
+    prior: pd.DataFrame | None = None,
+    mistakes: ArrayLike | None = None,
+    x_name: str = "z0",
+    y_name: str = "z1",
+    title: str = "Latent codes and the prior's outline",
+) -> Axes:
+    """Draw latent codes in their plane, coloured by label, with the outline of the prior around them.
+
+    Codes that lie on a line (one latent dimension) are drawn as one density per class instead.
+
+    Parameters
+    ----------
+    x, y
+        Coordinates in the plane, shape (n,).
+    labels
+        One label per row, missing (None, NaN, pd.NA) where a row has none; None for no labels at all.
+    classes
+        Classes in the order of their colours; the sorted labels when not given.
+    prior
+        Draws from the prior with the columns ``label`` ("" without classes), ``latent_x`` and ``latent_y``;
+        the outline encloses the densest 90% of each class's draws.
+    mistakes
+        Boolean, shape (n,): rows to mark with a cross.
+    """
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    names, classes = _labels_and_classes(labels, len(x), classes)
+    finite_y = y[np.isfinite(y)]
+    if finite_y.size == 0 or np.ptp(finite_y) < 1e-12:
+        return _latent_line(ax, x, names, classes, prior, x_name, title)
+    _scatter(ax, x, y, names, classes)
+    styles = class_styles(classes)
+    if prior is not None:
+        for label, draws in prior.groupby(prior["label"].astype(str), sort=False):
+            color = styles[label][0] if label in styles else INK
+            _outline(ax, draws["latent_x"].to_numpy(float), draws["latent_y"].to_numpy(float), color)
+    if mistakes is not None:
+        wrong = np.asarray(mistakes, dtype=bool)
+        n_wrong = int(wrong.sum())
+        # Many crosses are drawn small, so that what lies below them can be seen.
+        size, width = (34, 1.3) if n_wrong <= 60 else (11, 0.8)
+        ax.scatter(
+            x[wrong], y[wrong], marker="x", s=size, lw=width, color=INK, zorder=4, rasterized=n_wrong > 400
+        )
+    _name_classes(
+        ax,
+        x,
+        y,
+        names,
+        classes,
+        extra=[
+            *(
+                [Line2D([], [], color=INK, lw=1.2, label="prior, 90%")]
+                if prior is not None and len(prior)
+                else []
+            ),
+            *(
+                [_legend_dot(INK, "x", "wrong prediction")]
+                if mistakes is not None and np.any(mistakes)
+                else []
+            ),
+        ],
+    )
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.set_xlabel(_axis_name(x_name))
+    ax.set_ylabel(_axis_name(y_name))
+    ax.set_title(title)
+    return ax
+
+
+def umap_map(
+    ax: Axes,
+    x: ArrayLike,
+    y: ArrayLike,
+    labels: Sequence[Any] | None = None,
+    *,
+    classes: Sequence[str] | None = None,
+    title: str = "UMAP of the latent codes",
+    unlabeled_name: str = "no label",
+) -> Axes:
+    """Draw a UMAP picture by label, prediction or cluster; rows without one lie below in light grey."""
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    names, classes = _labels_and_classes(labels, len(x), classes)
+    _scatter(ax, x, y, names, classes)
+    _name_classes(ax, x, y, names, classes, unlabeled_name=unlabeled_name)
+    ax.set_aspect("equal", adjustable="datalim")
+    # Distances and directions of UMAP carry no unit: numbers on the axes would only pretend to.
+    ax.tick_params(labelbottom=False, labelleft=False, length=0)
+    ax.grid(False)
+    ax.set_xlabel("UMAP 1 (no unit)")
+    ax.set_ylabel("UMAP 2 (no unit)")
+    ax.set_title(title)
+    return ax
+
+
+def image_pairs(ax: Axes, originals: ArrayLike, reconstructions: ArrayLike, *, columns: int = 10) -> Axes:
+    """Draw each original with its reconstruction right below it.
+
+    Parameters
+    ----------
+    originals, reconstructions
+        Shape (n, height, width) or (n, height, width, channels), in the same units.
+    """
+    above, below = _as_tiles(originals), _as_tiles(reconstructions)
+    n = min(len(above), len(below))
+    low, high = _value_range(above[:n])
+    columns = max(1, min(columns, n))
+    rows = [
+        part[start : start + columns] for start in range(0, n, columns) for part in (above[:n], below[:n])
+    ]
+    centers = _draw_mosaic(ax, rows, columns, low, high, pair=2)
+    ax.set_yticks(centers, ["original", "reconstruction"] * (len(rows) // 2))
+    ax.set_title(f"Originals, with their reconstructions below ({n} rows)")
+    return ax
+
+
+def class_samples(ax: Axes, samples: ArrayLike, sample_labels: Sequence[str], *, columns: int = 12) -> Axes:
+    """Draw images that were decoded from prior draws, one row of images per class.
+
+    Parameters
+    ----------
+    samples
+        Shape (n, height, width) or (n, height, width, channels).
+    sample_labels
+        One label per sample, "" for draws from the whole prior.
+    """
+    tiles = _as_tiles(samples)
+    groups: dict[str, list[int]] = {}
+    for i, label in enumerate(sample_labels):
+        groups.setdefault(label, []).append(i)
+    columns = max(1, min(columns, max(map(len, groups.values()), default=1)))
+    if set(groups) == {""}:  # no classes: fill a block instead of one long row
+        chunks = [groups[""][i : i + columns] for i in range(0, min(len(tiles), 4 * columns), columns)]
+        names = [""] * len(chunks)
+    else:
+        chunks = [indices[:columns] for indices in groups.values()]
+        names = [_display(label, 18) if label else "whole prior" for label in groups]
+    low, high = _value_range(tiles)
+    centers = _draw_mosaic(ax, [tiles[chunk] for chunk in chunks], columns, low, high)
+    ax.set_yticks(centers, names)
+    ax.set_title("Images decoded from prior draws" + (", one row per class" if any(names) else ""))
+    return ax
+
+
+def training_curves(
+    ax: Axes,
+    history: pd.DataFrame,
+    terms: Sequence[str] | None = None,
+    *,
+    title: str = "Losses during training",
+) -> Axes:
+    """Draw loss terms over the epochs; the axis is logarithmic where they span more than a factor of 30.
+
+    Parameters
+    ----------
+    history
+        One line per epoch, with the column ``epoch``.
+    terms
+        Columns to draw; every column that ends in "_loss" when not given.
+    """
+    terms = [name for name in history.columns if name.endswith("_loss")] if terms is None else list(terms)
+    epochs = _epochs(history)
+    for term, color, dash in zip(terms, PALETTE * 5, ("-", "--", "-.", ":") * 13, strict=False):
+        name = _display(term.removesuffix("_loss").replace("_", " "), 28)
+        ax.plot(epochs, history[term].to_numpy(float), color=color, ls=dash, label=name, marker=_lone(epochs))
+    values = history[terms].to_numpy(float)
+    values = values[np.isfinite(values)]
+    if values.size and values.min() > 0 and values.max() / values.min() > 30:
+        ax.set_yscale("log")
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.yaxis.set_minor_formatter(NullFormatter())
+    if len(terms) > 1:
+        ax.legend(loc="upper right", ncols=1 + (len(terms) > 5))
+    ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    ax.margins(x=0.01)
+    ax.set_xlabel("epoch")
+    ax.set_ylabel("loss (mean per row)")
+    ax.set_title(title)
+    return ax
+
+
+def discriminator_curve(ax: Axes, history: pd.DataFrame) -> Axes:
+    """Draw the discriminator's accuracy, with the 50% that theory asks for and the alarm at 98%."""
+    epochs = _epochs(history)
+    accuracy = history["discriminator_accuracy"].to_numpy(float)
+    ax.axhspan(0.98, 1.02, color=PALETTE[2], alpha=0.22, lw=0)
+    ax.axhline(0.5, color=INK, ls="--", lw=1.1)
+    ax.plot(epochs, accuracy, color=PALETTE[0], lw=1.2, marker=_lone(epochs))
+    edge = ax.get_yaxis_transform()
+    for height, note in ((0.47, "coin toss (50%)"), (0.96, "alarm (above 98%)")):
+        ax.text(0.99, height, note, transform=edge, ha="right", va="top", color=INK, fontsize=8.5, bbox=_PILL)
+    ax.set_ylim(min(0.3, float(np.nanmin(accuracy, initial=0.3))) - 0.02, 1.02)
+    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    ax.margins(x=0.01)
+    ax.set_xlabel("epoch")
+    ax.set_ylabel("discriminator's accuracy (%)")
+    ax.set_title("How often the discriminator tells codes from prior draws")
+    return ax
+
+
+def prior_match_bars(ax: Axes, results: Sequence[GoodnessOfFit]) -> Axes:
+    """Draw the distance from the prior per scope, in units of what fresh prior samples reach (line at 1)."""
+    scopes = list(dict.fromkeys(result.scope for result in results))
+    statistics = list(dict.fromkeys(result.statistic for result in results))
+    ratios = [result.effect_ratio for result in results if math.isfinite(result.effect_ratio)]
+    logarithmic = max(ratios, default=1.0) > 8
+    floor = float(np.clip(0.8 * min(ratios, default=0.5), 0.05, 0.5)) if logarithmic else 0.0
+    offsets = np.linspace(-0.17, 0.17, len(statistics)) if len(statistics) > 1 else np.zeros(1)
+    for result in results:
+        if not math.isfinite(result.effect_ratio):
+            continue
+        index = statistics.index(result.statistic)
+        y = scopes.index(result.scope) + offsets[index]
+        color = _VERDICT_COLORS[result.verdict]
+        ratio = max(result.effect_ratio, floor)
+        ax.plot([floor, ratio], [y, y], color=color, lw=1.6, alpha=0.75, solid_capstyle="butt")
+        ax.plot(ratio, y, MARKERS[index % len(MARKERS)], color=color, ms=6.5, mec=PAPER, mew=0.7)
+    ax.axvline(1, color=INK, lw=1.2, ls="--")
+    if logarithmic:
+        ax.set_xscale("log")
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.set_xlim(floor, max([1.25, *ratios]) * (1.3 if logarithmic else 1.08))
+    ax.set_yticks(range(len(scopes)), [_display(scope, 24) for scope in scopes])
+    ax.set_ylim(len(scopes) - 0.45, -0.55)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(False, axis="y")
+    ax.spines["left"].set_visible(False)
+    verdicts = [
+        verdict for verdict in _VERDICT_COLORS if any(result.verdict == verdict for result in results)
+    ]
+    handles = [
+        *(
+            _legend_dot(MUTED, MARKERS[i % len(MARKERS)], _display(statistic_name(name), 28))
+            for i, name in enumerate(statistics)
+        ),
+        *(Line2D([], [], color=_VERDICT_COLORS[verdict], lw=4, label=verdict) for verdict in verdicts),
+    ]
+    _legend_right(ax, handles)
+    ax.set_xlabel("distance / 95% quantile of fresh prior samples (ratio)")
+    ax.set_ylabel("codes of")
+    ax.set_title("Distance of the codes from the prior")
+    return ax
+
+
+def _display(text: object, limit: int) -> str:
+    """Shorten a label for a figure, safe from the mathematics parser and from what legends leave out."""
+    shown = shorten(str(text), limit) or "(empty)"
+    shown = shown.replace("$", r"\$")
+    # A legend leaves out entries that begin with an underscore; a word joiner has no width.
+    return f"\u2060{shown}" if shown.startswith("_") else shown
+
+
+def _axis_name(name: str) -> str:
+    """Return the name of a latent axis with its unit, unless it says more than its number already."""
+    return _display(name, 56) if "(" in name else f"{_display(name, 40)} (latent units)"
+
+
+def _labels_and_classes(
+    labels: Sequence[Any] | None, n: int, classes: Sequence[str] | None
+) -> tuple[NDArray[np.object_], list[str]]:
+    """Return one string or None per row, and the classes in order."""
+    names = np.full(n, None, dtype=object)
+    if labels is not None:
+        given = pd.Series(list(labels), dtype=object)
+        known = given.notna().to_numpy()
+        names[known] = [str(label) for label in given[known]]
+    if classes is None:
+        classes = sorted({name for name in names if name is not None})
+    return names, list(classes)
+
+
+def _scatter(
+    ax: Axes, x: NDArray[Any], y: NDArray[Any], names: NDArray[np.object_], classes: Sequence[str]
+) -> None:
+    styles = class_styles(classes)
+    known = np.array([name in styles for name in names], dtype=bool)
+    size = float(np.clip(9000 / max(len(x), 1), 3, 26))
+    if not classes:
+        ax.scatter(x, y, s=size, color=PALETTE[0], alpha=0.7, lw=0, rasterized=True)
+        return
+    ax.scatter(
+        x[~known], y[~known], s=size, color=UNLABELED_COLOR, alpha=0.45, lw=0, rasterized=True, zorder=1
+    )
+    # A few labelled rows among many must be found: they are drawn larger.
+    size = float(np.clip(9000 / max(int(known.sum()), 1), size, 26))
+    order = np.random.default_rng(0).permutation(np.flatnonzero(known))
+    for marker in MARKERS:
+        part = [i for i in order if styles[names[i]][1] == marker]
+        if part:
+            colors = [styles[names[i]][0] for i in part]
+            ax.scatter(
+                x[part], y[part], s=size, c=colors, marker=marker, alpha=0.85, lw=0, rasterized=True, zorder=2
+            )
+
+
+def _outline(ax: Axes, x: NDArray[Any], y: NDArray[Any], color: str) -> None:
+    finite = np.isfinite(x) & np.isfinite(y)
+    x, y = x[finite], y[finite]
+    if len(x) < 5 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # degenerate clouds have no outline
+        sns.kdeplot(
+            x=x, y=y, ax=ax, levels=[0.1], color=color, linewidths=1.4, gridsize=60, bw_adjust=1.15, zorder=3
+        )
+
+
+def _latent_line(
+    ax: Axes,
+    x: NDArray[Any],
+    names: NDArray[np.object_],
+    classes: Sequence[str],
+    prior: pd.DataFrame | None,
+    x_name: str,
+    title: str,
+) -> Axes:
+    """Draw codes of one latent dimension as densities."""
+    styles = class_styles(classes)
+    groups = [(label, x[names == label], styles[label][0]) for label in classes]
+    rest = x[~np.isin(names.astype(str), list(classes))] if classes else x
+    groups.append(("no label" if classes else "codes", rest, UNLABELED_COLOR if classes else PALETTE[0]))
+    handles: list[Line2D] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for label, values, color in groups:
+            values = values[np.isfinite(values)]
+            if len(values) > 1 and np.ptp(values) > 0:
+                sns.kdeplot(x=values, ax=ax, color=color, fill=True, alpha=0.3, lw=1.4, cut=1)
+                handles.append(Line2D([], [], color=color, lw=4, label=_display(label, 20)))
+        if prior is not None and len(prior) > 1:
+            for label, draws in prior.groupby(prior["label"].astype(str), sort=False):
+                color = styles[label][0] if label in styles else INK
+                sns.kdeplot(x=draws["latent_x"].to_numpy(float), ax=ax, color=color, ls="--", lw=1.3, cut=1)
+            handles.append(Line2D([], [], color=INK, lw=1.3, ls="--", label="prior"))
+    _legend_right(ax, handles)
+    ax.set_xlabel(_axis_name(x_name))
+    ax.set_ylabel("density (1 / latent unit)")
+    ax.set_title(title)
+    return ax
+
+
+def _name_classes(
+    ax: Axes,
+    x: NDArray[Any],
+    y: NDArray[Any],
+    names: NDArray[np.object_],
+    classes: Sequence[str],
+    *,
+    extra: Sequence[Line2D] = (),
+    unlabeled_name: str = "no label",
+) -> None:
+    """List the classes beside the picture; names that are short enough stand in it, too."""
+    styles = class_styles(classes)
+    present = [label for label in classes if np.any(names == label)]
+    few = len(present) <= MANY_CLASSES
+    shown = {label: _display(label, 20 if few else 12) for label in present}
+    if present and max(map(len, shown.values())) <= (8 if few else 3):
+        size = 10 if few else 7.5
+        anchors = np.array([_middle(x[names == label], y[names == label]) for label in present])
+        for label, (at_x, at_y) in zip(present, _apart(anchors, ax, size), strict=True):
+            ax.text(
+                at_x,
+                at_y,
+                shown[label],
+                ha="center",
+                va="center",
+                fontsize=size,
+                fontweight="bold",
+                color=INK,
+                zorder=6,
+                bbox=_PILL,
+            )
+    handles = [*(_legend_dot(*styles[label], shown[label]) for label in present), *extra]
+    if classes and any(name not in styles for name in names):
+        handles.append(_legend_dot(UNLABELED_COLOR, "o", unlabeled_name))
+    _legend_right(ax, handles)
+
+
+def _middle(x: NDArray[Any], y: NDArray[Any]) -> tuple[float, float]:
+    """Return the row nearest to the median, which lies inside a bent cloud even if the median does not."""
+    keep = np.isfinite(x) & np.isfinite(y)
+    if not keep.any():
+        return math.nan, math.nan
+    x, y = x[keep], y[keep]
+    nearest = int(np.argmin((x - np.median(x)) ** 2 + (y - np.median(y)) ** 2))
+    return float(x[nearest]), float(y[nearest])
+
+
+def _apart(anchors: NDArray[Any], ax: Axes, size: float) -> NDArray[Any]:
+    """Push names that would cover each other apart."""
+    limits = np.array([ax.get_xlim(), ax.get_ylim()])
+    span = np.maximum(np.ptp(limits, axis=1), 1e-12)
+    box = np.array([0.0055, 0.0045]) * size  # half a short name, as a share of the axes
+    spots = (anchors - limits[:, 0]) / span
+    for _ in range(60):
+        moved = False
+        for i in range(len(spots)):
+            gap = (spots[i] - spots) / box
+            near = np.abs(gap).max(axis=1) < 1
+            near[i] = False
+            for j in np.flatnonzero(near):
+                push = gap[j] if np.any(gap[j]) else np.array([0.0, 1.0 if i > j else -1.0])
+                spots[i] += 0.35 * box * push / max(float(np.abs(push).max()), 1e-9)
+                moved = True
+        if not moved:
+            break
+    return np.asarray(np.clip(spots, 0.01, 0.99) * span + limits[:, 0])
+
+
+def _legend_dot(color: str, marker: str, name: str) -> Line2D:
+    return Line2D(
+        [], [], ls="", marker=marker, color=color, ms=6.5, mew=1.4 if marker == "x" else 0, label=name
+    )
+
+
+def _legend_right(ax: Axes, handles: Sequence[Line2D]) -> None:
+    if handles:
+        ax.legend(
+            handles=list(handles),
+            loc="upper left",
+            bbox_to_anchor=(1.01, 1.0),
+            borderaxespad=0.0,
+            handletextpad=0.4,
+            handlelength=1.4,
+            ncols=1 if len(handles) <= MANY_CLASSES + 4 else 2 if len(handles) <= 36 else 3,
+            columnspacing=0.8,
+        )
+
+
+def _as_tiles(images: ArrayLike) -> NDArray[np.float64]:
+    """Return images as (n, height, width, 3), no side longer than 64 pixels."""
+    tiles = np.asarray(images, dtype=np.float64)
+    if tiles.ndim == 3:
+        tiles = tiles[..., None]
+    if tiles.ndim != 4:
+        raise ValueError(f"images must have 3 or 4 dimensions, not {tiles.ndim}")
+    step = math.ceil(max(tiles.shape[1:3], default=1) / 64)
+    if step > 1:
+        height, width = (tiles.shape[1] // step) * step, (tiles.shape[2] // step) * step
+        n, channels = tiles.shape[0], tiles.shape[3]
+        tiles = tiles[:, :height, :width].reshape(n, height // step, step, width // step, step, channels)
+        tiles = tiles.mean(axis=(2, 4))
+    # One or two channels are shown as grey (the first), three or more as their first three.
+    return np.repeat(tiles[..., :1], 3, axis=-1) if tiles.shape[-1] < 3 else tiles[..., :3]
+
+
+def _value_range(tiles: NDArray[np.float64]) -> tuple[float, float]:
+    finite = tiles[np.isfinite(tiles)]
+    if finite.size == 0:
+        return 0.0, 1.0
+    low, high = float(finite.min()), float(finite.max())
+    return (low, high) if high > low else (low, low + 1.0)
+
+
+def _draw_mosaic(
+    ax: Axes, rows: Sequence[NDArray[np.float64]], columns: int, low: float, high: float, *, pair: int = 1
+) -> list[float]:
+    """Draw rows of tiles as one image; return the middle of each row. `pair` rows stand close together."""
+    height, width = rows[0].shape[1:3] if rows else (1, 1)
+    gap = max(1, round(width / 10))
+    tops = [i * (height + gap) + (i // pair) * (gap if pair > 1 else 0) for i in range(len(rows))]
+    canvas = np.zeros(((tops[-1] if tops else 0) + height, columns * (width + gap) - gap, 4))
+    for top, row in zip(tops, rows, strict=True):
+        for j, tile in enumerate(row):
+            left = j * (width + gap)
+            canvas[top : top + height, left : left + width, :3] = np.nan_to_num((tile - low) / (high - low))
+            canvas[top : top + height, left : left + width, 3] = 1.0
+    ax.imshow(np.clip(canvas, 0, 1), interpolation="none", aspect="equal")
+    ax.set_xticks([])
+    ax.tick_params(axis="y", length=0)
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+    return [top + (height - 1) / 2 for top in tops]
+
+
+def _epochs(history: pd.DataFrame) -> NDArray[Any]:
+    return (
+        history["epoch"].to_numpy(float)
+        if "epoch" in history
+        else np.arange(1, len(history) + 1, dtype=float)
+    )
+
+
+def _lone(epochs: NDArray[Any]) -> str:
+    """Return the marker for a curve: a line of one epoch needs a dot to be seen."""
+    return "o" if len(epochs) == 1 else ""

@@ -1,0 +1,82 @@
+"""Numbers survive the way through JSON, and damaged or foreign documents are refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aaetools.analysis.results import Analysis
+from aaetools.analysis.serialise import analysis_from_json, analysis_json_schema, analysis_to_json, json_value
+from aaetools.exceptions import ModelFileError
+
+
+def numbers(analysis: Analysis) -> dict[str, Any]:
+    return {field.name: getattr(analysis, field.name) for field in fields(analysis) if field.name != "tables"}
+
+
+def test_an_analysis_comes_back_as_it_was(analysis: Analysis) -> None:
+    whole = replace(analysis, model=replace(analysis.model, fit_seconds=1.5))
+    back = analysis_from_json(analysis_to_json(whole), analysis.tables)
+    assert numbers(back) == numbers(whole)
+    assert back.tables is analysis.tables
+
+
+def test_the_text_is_sorted_ascii_and_ends_in_a_newline(analysis: Analysis) -> None:
+    odd = replace(analysis, data=replace(analysis.data, name="\u2028</script>é\ud800"))
+    text = analysis_to_json(odd)
+    assert text.isascii()
+    assert text.endswith("}\n")
+    document = json.loads(text)
+    assert list(document) == sorted(document)
+    assert "tables" not in document
+    assert analysis_from_json(text, odd.tables).data.name == odd.data.name
+
+
+def test_numbers_that_json_lacks_become_null_and_nan(analysis: Analysis) -> None:
+    summary = replace(analysis.model, fit_seconds=float("nan"), reconstruction_r2=float("inf"))
+    text = analysis_to_json(replace(analysis, model=summary))
+    assert json.loads(text)["model"]["fit_seconds"] is None
+    back = analysis_from_json(text, analysis.tables)
+    assert np.isnan(back.model.fit_seconds)
+    assert np.isnan(back.model.reconstruction_r2)
+    assert analysis_to_json(back) == text
+
+
+def test_another_schema_version_is_refused_with_the_way_out(analysis: Analysis) -> None:
+    document = json.loads(analysis_to_json(analysis))
+    for version in (99, None, "1"):
+        document["schema_version"] = version
+        with pytest.raises(
+            ModelFileError, match=r"reads version 1: use the release named under provenance\.versions"
+        ):
+            analysis_from_json(json.dumps(document), analysis.tables)
+
+
+def test_damage_is_named(analysis: Analysis) -> None:
+    text = analysis_to_json(analysis)
+    with pytest.raises(ModelFileError, match="not JSON"):
+        analysis_from_json(text[:-10], analysis.tables)
+    with pytest.raises(ModelFileError, match="schema version None"):
+        analysis_from_json("[]", analysis.tables)
+    document = json.loads(text)
+    document["data"]["n_train"] = "many"
+    with pytest.raises(ModelFileError, match=r"damaged at data\.n_train"):
+        analysis_from_json(json.dumps(document), analysis.tables)
+    document = json.loads(text) | {"surprise": 1}
+    with pytest.raises(ModelFileError, match="damaged at surprise"):
+        analysis_from_json(json.dumps(document), analysis.tables)
+
+
+def test_the_schema_describes_every_part(analysis: Analysis) -> None:
+    schema = analysis_json_schema()
+    assert set(schema["properties"]) == set(json.loads(analysis_to_json(analysis)))
+    assert {"type": "null"} in schema["$defs"]["ModelSummary"]["properties"]["fit_seconds"]["anyOf"]
+
+
+def test_foreign_values_become_plain_ones() -> None:
+    value = {"a": np.float32(0.5), 1: (np.int64(3), np.array([1.0, np.nan])), "f": object(), "b": np.True_}
+    assert json_value(value) == {"a": 0.5, "1": [3, [1.0, None]], "f": "object", "b": True}

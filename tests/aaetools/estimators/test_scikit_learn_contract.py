@@ -1,0 +1,66 @@
+"""scikit-learn's own checks, those it yields and those it defines without yielding them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from aaetools import AdversarialAutoencoder
+
+
+def quick(**parameters: Any) -> AdversarialAutoencoder:
+    """Return an estimator small enough for some seventy fits, and still able to learn scikit-learn's blobs."""
+    return AdversarialAutoencoder(
+        **{"max_epochs": 40, "hidden_layer_sizes": (32,), "learning_rate": 5e-3, "random_state": 0, **parameters}
+    )
+
+
+def expected_failures(estimator: AdversarialAutoencoder) -> dict[str, str]:
+    if estimator.unlabeled is None:
+        return {}
+    return {
+        "check_classifiers_classes": (
+            "feeds the classes -1 and 1, and -1 means unlabelled here; it passes with unlabeled=None"
+        )
+    }
+
+
+@parametrize_with_checks(
+    [quick(unlabeled=None), quick(), quick(unlabeled=None, recipe="paper")],
+    expected_failed_checks=expected_failures,
+)
+def test_every_check_of_scikit_learn(estimator: AdversarialAutoencoder, check: Callable[[Any], None]) -> None:
+    check(estimator)
+
+
+# Of the checks left out, the others are for regressors, clusterers, outlier detectors, pairwise or multi-label input,
+# sample weights or array API input, none of which this estimator claims.
+UNYIELDED = [
+    "check_set_output_transform",
+    "check_set_output_transform_pandas",
+    "check_set_output_transform_polars",
+    "check_global_output_transform_pandas",
+    "check_global_set_output_transform_polars",
+    "check_transformer_get_feature_names_out",
+    "check_transformer_get_feature_names_out_pandas",
+    "check_get_feature_names_out_error",
+    "check_dataframe_column_names_consistency",
+    "check_param_validation",
+    "check_inplace_ensure_writeable",
+    "check_estimator_cloneable",
+    "check_requires_y_none",
+]
+
+
+# these checks fit on a frame and transform an array on purpose
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names:UserWarning")
+@pytest.mark.parametrize("name", UNYIELDED)
+def test_checks_that_scikit_learn_defines_without_yielding(name: str) -> None:
+    check = getattr(estimator_checks, name)
+    if "polars" in name:
+        pytest.importorskip("polars", reason="polars output needs polars")
+    check("AdversarialAutoencoder", quick())

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import click
+import pytest
+
+from aaetools.cli import options
+from aaetools.cli.fit import fit
+from aaetools.cli.options import HiddenType, LabelsType, NumberOrAuto
+from aaetools.estimators import AdversarialAutoencoder
+from aaetools.networks import ARCHITECTURES
+from aaetools.preprocessing import SCALINGS
+from aaetools.priors import PRIORS
+from aaetools.training.recipes import RECIPES
+
+
+@pytest.mark.parametrize(
+    ("names", "registry"),
+    [
+        (options.ARCHITECTURE_NAMES, ARCHITECTURES),
+        (options.PRIOR_NAMES, ("auto", *PRIORS)),
+        (options.RECIPE_NAMES, RECIPES),
+        (options.SCALING_NAMES, SCALINGS),
+    ],
+)
+def test_choices_are_those_of_the_library(names: tuple[str, ...], registry: Any) -> None:
+    assert list(names) == sorted(registry)
+
+
+@pytest.mark.parametrize(
+    ("option", "parameter"),
+    [
+        ("architecture", "architecture"),
+        ("batch_size", "batch_size"),
+        ("device", "device"),
+        ("early_stopping", "early_stopping"),
+        ("epochs", "max_epochs"),
+        ("hidden", "hidden_layer_sizes"),
+        ("latent_size", "n_components"),
+        ("learning_rate", "learning_rate"),
+        ("prior", "prior"),
+        ("recipe", "recipe"),
+        ("scaling", "scaling"),
+    ],
+)
+def test_defaults_are_those_of_the_estimator(option: str, parameter: str) -> None:
+    context = fit.make_context("fit", [])
+    assert context.params[option] == inspect.signature(AdversarialAutoencoder).parameters[parameter].default
+
+
+def converted(kind: Any, text: str) -> Any:
+    return kind.convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (NumberOrAuto(1), "auto", "auto"),
+        (NumberOrAuto(1), "12", 12),
+        (HiddenType(), "64,32", (64, 32)),
+        (HiddenType(), "8", (8,)),
+    ],
+)
+def test_types_read_what_they_promise(kind: Any, text: str, value: object) -> None:
+    assert converted(kind, text) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (NumberOrAuto(1), "0"),
+        (NumberOrAuto(2), "1"),
+        (NumberOrAuto(1), "many"),
+        (HiddenType(), ""),
+        (HiddenType(), "64,,32"),
+        (HiddenType(), "64,0"),
+        (LabelsType(), "some"),
+    ],
+)
+def test_types_refuse_the_rest_and_quote_it(kind: Any, text: str) -> None:
+    with pytest.raises(click.BadParameter, match=f"'{text}'"):
+        converted(kind, text)
+
+
+def test_completion_offers_bundled_data_and_files() -> None:
+    offered = options.DataType().shell_complete(click.Context(fit), fit.params[0], "di")
+    assert [item.value for item in offered] == ["digits", "digits_imbalanced", "di"]
+    assert offered[-1].type == "file"
+    labels = LabelsType().shell_complete(click.Context(fit), fit.params[0], "")
+    assert [item.value for item in labels] == ["partial", "full", "none"]

@@ -1,0 +1,531 @@
+"""Bad input: every case ends in one clear line that names the file and the place."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import os
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aaetools.datasets import DATASETS, READERS, Dataset, load_dataset
+from aaetools.exceptions import DataError, LabelError
+
+
+def npy(array: Any) -> bytes:
+    """Return an array as the bytes of a npy file."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=True)
+    return buffer.getvalue()
+
+
+def npz(**arrays: Any) -> bytes:
+    """Return arrays (or the bytes of npy files) as the bytes of a npz file."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            archive.writestr(f"{name}.npy", array if isinstance(array, bytes) else npy(array))
+    return buffer.getvalue()
+
+
+def parquet(**columns: Any) -> bytes:
+    """Return columns as the bytes of a parquet file."""
+    buffer = io.BytesIO()
+    pd.DataFrame(columns).to_parquet(buffer)
+    return buffer.getvalue()
+
+
+def duplicated_parquet() -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    pq.write_table(pa.table([pa.array([1, 2]), pa.array([3, 4])], names=["a", "a"]), buffer)
+    return buffer.getvalue()
+
+
+def header(descr: str, shape: str, version: bytes = b"\x01\x00") -> bytes:
+    """Return a npy header that can claim anything, with nothing behind it."""
+    text = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}}}\n".encode()
+    return b"\x93NUMPY" + version + struct.pack("<H", len(text)) + text
+
+
+def archive(members: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """Return a zip archive of members that need not be arrays."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as file:
+        for name, content in members.items():
+            file.writestr(name, content)
+    return buffer.getvalue()
+
+
+def flipped(content: bytes, position: int) -> bytes:
+    """Return content with one byte changed."""
+    return content[:position] + bytes([content[position] ^ 0xFF]) + content[position + 1 :]
+
+
+X = np.arange(8.0).reshape(4, 2)
+GOOD_PARQUET = parquet(a=[1.0, 2.0, 3.0], label=["u", "v", "u"])
+GOOD_NPZ = npz(X=X, y=[0, 1, 0, 1])
+Case = tuple[str, str | bytes, dict[str, Any], tuple[str, ...]]
+
+# name of the case: (file name, content, options, words that the message must hold beside the file's name)
+BAD: dict[str, Case] = {
+    # the file as a whole
+    "empty csv": ("d.csv", "", {}, ("is empty",)),
+    "empty parquet": ("d.parquet", b"", {}, ("is empty",)),
+    "empty npz": ("d.npz", b"", {}, ("is empty",)),
+    "blank lines only": ("d.csv", "\n \n\n", {}, ("is empty",)),
+    "byte-order mark only": ("d.csv", b"\xef\xbb\xbf", {}, ("is empty",)),
+    "unknown suffix": ("d.xlsx", "a", {}, ("'.xlsx'", ".csv", ".parquet")),
+    "no suffix": ("data", "a,b\n1,2\n", {}, ("without a suffix", ".csv")),
+    "compressed csv": ("d.csv.gz", b"\x1f\x8b\x08", {}, ("'.gz'", "unpack")),
+    "gzip named csv": ("d.csv", b"\x1f\x8b\x08\x00abc", {}, ("gzip", "unpack")),
+    "zstd named csv": ("d.csv", b"\x28\xb5\x2f\xfdabc", {}, ("zstd", "unpack")),
+    "parquet named csv": ("d.csv", GOOD_PARQUET, {}, ("a parquet file", "rename it to .parquet")),
+    "parquet named npz": ("d.npz", GOOD_PARQUET, {}, ("a parquet file", "rename it to .parquet")),
+    "npz named npy": ("d.npy", GOOD_NPZ, {}, ("zip", "rename it to .npz")),
+    "npz named csv": ("d.csv", GOOD_NPZ, {}, ("zip", "rename it to .npz")),
+    "npy named npz": ("d.npz", npy(X), {}, ("npy", "rename it to .npy")),
+    "csv named parquet": ("d.parquet", "a,b\n1,2\n3,4\n", {}, ("not a parquet file", "wrong suffix")),
+    "csv named npz": ("d.npz", "a,b\n1,2\n3,4\n", {}, ("not a zip archive", "wrong suffix")),
+    "HDF5 named csv": ("d.csv", b"\x89HDF\r\n\x1a\n", {}, ("HDF5", "convert")),
+    "web page named csv": ("d.csv", "\n<!DOCTYPE html><html>", {}, ("web page",)),
+    "UTF-16": ("d.csv", "a,b\n1,2\n3,4\n".encode("utf-16"), {}, ("UTF-16", "save it as UTF-8")),
+    # text
+    "header only": ("d.csv", "a,b\n", {}, ("header but no rows",)),
+    "one row": ("d.csv", "a,b\n1,2\n", {}, ("only one row",)),
+    "latin-1": ("d.csv", "a,name\n1,Zo\xeb\n".encode("latin-1"), {}, ("line 2", "0xeb", "UTF-8")),
+    "latin-1 far down": ("d.csv", b"a\n" + b"1\n" * 9000 + b"\xe9\n", {}, ("line 9002", "0xe9")),
+    "NUL": ("d.csv", "a,b\n1,2\n3,\0\n", {}, ("line 3", "NUL")),
+    "short line": ("d.csv", "a,b\n1,2\n3\n", {}, ("line 3", "cells is 1", "names 2")),
+    "short line after blanks": ("d.csv", "\na,b\n\n1,2\n\n3\n", {}, ("line 6", "cells is 1")),
+    "long line": ("d.csv", "a,b\n1,2,3\n4,5\n", {}, ("line 2", "cells is 3", "names 2")),
+    "all lines longer than the header": ("d.csv", "a\n1,2\n3,4\n", {}, ("line 2", "cells is 2")),
+    "open quote": ("d.csv", 'a,b\n1,"x\n2,y\n', {}, ("line 2", "quotes")),
+    "quote inside": ("d.csv", 'a,b\n1,"x"y\n2,z\n', {}, ("line 2", "quotes")),
+    "semicolons": ("d.csv", "a;b\n1;2\n3;4\n", {}, ("line 1", "';'")),
+    "tabs in csv": ("d.csv", "a\tb\n1\t2\n3\t4\n", {}, ("line 1", ".tsv")),
+    "commas in tsv": ("d.tsv", "a,b\n1,2\n3,4\n", {}, ("line 1", ".csv")),
+    "no header": ("d.csv", "5.1,3.5,0\n4.9,3.0,0\n", {}, ("line 1", "header")),
+    "duplicate names": ("d.csv", "a,b,a\n1,2,3\n4,5,6\n", {}, ("line 1", "column 'a'", "more than once")),
+    "duplicate names but for spaces": ("d.csv", "a, a\n1,2\n4,5\n", {}, ("line 1", "column 'a'")),
+    "nameless column": ("d.csv", "a,\n1,2\n3,4\n", {}, ("column 2", "no name")),
+    "nameless first column of fractions": ("d.csv", ",a\n1.5,2\n3,4\n", {}, ("column 1", "no name")),
+    "huge cell": ("d.csv", "a,b\n1," + "x" * 200_000 + "\n2,y\n", {}, ("line 2", "field")),
+    # features
+    "missing value": ("d.csv", "a,b\n1,2\n3,\n", {}, ("line 3", "column 'b'", "missing")),
+    "NaN in text": ("d.tsv", "a\tb\n1\t2\n3\tnan\n", {}, ("line 3", "column 'b'", "missing")),
+    "missing value after quoted line breaks": (
+        "d.csv",
+        'label,b\n"x\ny",2\n\n"z\n",\n',
+        {},
+        ("line 5", "column 'b'", "missing"),
+    ),
+    "missing boolean": ("d.csv", "a,b\n1,True\n3,\n", {}, ("line 3", "column 'b'", "missing")),
+    "infinite": ("d.csv", "a,b\n1,inf\n3,4\n", {}, ("line 2", "column 'b'", "infinite")),
+    "beyond float64": ("d.csv", "a,b\n1,1e999\n3,4\n", {}, ("line 2", "column 'b'", "infinite")),
+    "too large": ("d.csv", "a,b\n1,2\n3,-2e30\n", {}, ("line 3", "column 'b'", "1e+30")),
+    "identifier as feature": (
+        "d.csv",
+        "a,b\n1,9007199254740993\n3,4\n",
+        {},
+        ("line 2", "'b'", "2^53", "id_column"),
+    ),
+    "integer beyond int64": ("d.csv", "a,b\n1,99999999999999999999999\n3,4\n", {}, ("line 2", "'b'")),
+    "words": ("d.csv", "a,b\n1,red\n3,blue\n", {}, ("line 2", "column 'b'", "'red'", "encode")),
+    "one word": ("d.csv", "a,b\n1,2\n3,oops\n", {}, ("line 3", "column 'b'", "'oops'")),
+    "thousands separators": ("d.csv", 'a,b\n1,"1,000"\n3,4\n', {}, ("line 2", "column 'b'", "'1,000'")),
+    "dates": ("d.csv", "a,b\n1,2024-01-01\n3,2024-01-02\n", {}, ("line 2", "column 'b'", "2024-01-01")),
+    "no features": ("d.csv", "label\nx\ny\n", {}, ("no feature columns",)),
+    "no features beside ids": ("d.csv", "id,label\n1,x\n2,y\n", {}, ("no feature columns",)),
+    # labels and ids
+    "missing target": (
+        "d.csv",
+        "a,Species\n1,2\n3,4\n",
+        {"target": "species"},
+        ("'species'", "mean 'Species'"),
+    ),
+    "missing target, none close": ("d.csv", "a,b\n1,2\n3,4\n", {"target": "zzz"}, ("'zzz'", "'a', 'b'")),
+    "two targets": ("d.csv", "a,label,class\n1,0,0\n3,1,1\n", {}, ("'label', 'class'", "target=")),
+    "fractions as target": (
+        "d.csv",
+        "a,b\n1,2\n3,4.5\n",
+        {"target": "b"},
+        ("line 3", "'b'", "4.5", "measurement"),
+    ),
+    "measurement called target": (
+        "d.csv",
+        "a,target\n1,2\n3,4.5\n",
+        {},
+        ("line 3", "'target'", "measurement"),
+    ),
+    "infinite label": ("d.csv", "a,y\n1,inf\n3,1\n", {"target": "y"}, ("line 2", "'y'")),
+    "huge label": ("d.csv", f"a,label\n1,{2**63}\n3,1\n", {}, ("line 2", "'label'", "too large")),
+    "minus one as class": ("d.csv", "a,y\n1,-1\n3,1\n5,1\n", {}, ("column 'y'", "-1", "recode")),
+    "minus one and another mark": (
+        "d.csv",
+        "a,y\n1,-1\n3,1\n5,99\n7,0\n",
+        {"unlabeled": "99"},
+        ("column 'y'", "-1", "recode"),
+    ),
+    "unlabeled mark that does not occur": (
+        "d.csv",
+        "a,label\n1,unknown\n3,x\n",
+        {"unlabeled": "unkown"},
+        ("column 'label'", "'unkown'", "did you mean 'unknown'"),
+    ),
+    "unlabeled mark without labels": ("d.csv", "a,b\n1,2\n3,4\n", {"unlabeled": "?"}, ("target=",)),
+    "missing id column": (
+        "d.csv",
+        "a,name\n1,u\n3,v\n",
+        {"id_column": "nam"},
+        ("'nam'", "did you mean 'name'"),
+    ),
+    "id column is target": (
+        "d.csv",
+        "a,k\n1,u\n3,v\n",
+        {"id_column": "k", "target": "k"},
+        ("column 'k'", "both"),
+    ),
+    "duplicate id": ("d.csv", "id,a\n7,1\n8,2\n7,3\n", {}, ("line 4", "column 'id'", "'7'", "line 2")),
+    "duplicate named id": (
+        "d.csv",
+        "k,a\nu,1\nu,2\n",
+        {"id_column": "k"},
+        ("line 3", "'k'", "'u'", "line 2"),
+    ),
+    "missing id": ("d.csv", "id,a\nu,1\n,2\n", {}, ("line 3", "column 'id'", "missing")),
+    "fractions as id": ("d.csv", "id,a\n1.5,1\n2.5,2\n", {}, ("column 'id'", "integers or text")),
+    "two id columns": ("d.csv", "id,row_id,a\n1,1,1\n2,2,2\n", {}, ("'id', 'row_id'", "id_column=")),
+    # parquet
+    "truncated parquet": ("d.parquet", GOOD_PARQUET[:-20], {}, ("truncated or damaged",)),
+    "parquet without its end": ("d.parquet", GOOD_PARQUET[:200], {}, ("truncated or damaged",)),
+    "parquet magic only": ("d.parquet", b"PAR1", {}, ("truncated or damaged",)),
+    "damaged parquet footer": ("d.parquet", flipped(GOOD_PARQUET, len(GOOD_PARQUET) - 9), {}, ("",)),
+    "parquet without rows": ("d.parquet", parquet(a=[], b=[]), {}, ("no rows",)),
+    "parquet without columns": ("d.parquet", parquet(), {}, ("no rows",)),
+    "parquet with NaN": ("d.parquet", parquet(a=[1.0, np.nan]), {}, ("row 1", "column 'a'", "missing")),
+    "parquet with gap": (
+        "d.parquet",
+        parquet(a=pd.array([None, 1], dtype="Int64")),
+        {},
+        ("row 0", "'a'", "missing"),
+    ),
+    "parquet with words": ("d.parquet", parquet(a=[1, 2], b=["x", "y"]), {}, ("row 0", "'b'", "'x'")),
+    "parquet with categories": (
+        "d.parquet",
+        parquet(b=pd.Categorical(["x", "y"])),
+        {},
+        ("row 0", "'b'", "'x'"),
+    ),
+    "parquet with times": (
+        "d.parquet",
+        parquet(a=[1, 2], when=[datetime.datetime(2024, 1, 1)] * 2),
+        {},
+        ("column 'when'", "timestamp"),
+    ),
+    "parquet with lists": ("d.parquet", parquet(a=[1, 2], v=[[1], [2]]), {}, ("column 'v'", "list")),
+    "parquet with duplicate names": ("d.parquet", duplicated_parquet(), {}, ("column 'a'", "more than once")),
+    "parquet of nothing": ("d.parquet", parquet(a=[None, None]), {}, ("row 0", "column 'a'", "missing")),
+    # npy and npz
+    "truncated npz": ("d.npz", GOOD_NPZ[:-30], {}, ("truncated or damaged",)),
+    "npz cut in the middle": ("d.npz", GOOD_NPZ[: len(GOOD_NPZ) // 2], {}, ("truncated or damaged",)),
+    "npz with a wrong byte": ("d.npz", flipped(GOOD_NPZ, 60), {}, ("truncated or damaged",)),
+    "npz without arrays": ("d.npz", archive({}), {}, ("holds nothing",)),
+    "workbook named npz": (
+        "d.npz",
+        archive({"xl/workbook.xml": b"<x/>"}),
+        {},
+        ("workbook.xml", "X or x or data"),
+    ),
+    "npz without features": ("d.npz", npz(a=X, b=X), {}, ("X or x or data", "'a', 'b'")),
+    "npz with two features": ("d.npz", npz(X=X, data=X), {}, ("X or x or data", "'X', 'data'")),
+    "npz bomb": ("d.npz", npz(X=header("'<f8'", "(4000000000, 1)")), {}, ("'X'", "32,000,000,000 bytes")),
+    "npz of an odd compression": (
+        "d.npz",
+        archive({"X.npy": npy(X)}, zipfile.ZIP_LZMA),
+        {},
+        ("array 'X'", "compressed"),
+    ),
+    "npz of objects": (
+        "d.npz",
+        npz(X=np.array([[1, None]], dtype=object)),
+        {},
+        ("array 'X'", "Python objects"),
+    ),
+    "npz labels of objects": (
+        "d.npz",
+        npz(X=X, y=np.array(["a", None, "b", 1], dtype=object)),
+        {},
+        ("'y'", "Python objects"),
+    ),
+    "npz labels of another length": ("d.npz", npz(X=X, y=[0, 1, 2]), {}, ("'y'", "3 entries for 4 rows")),
+    "npz one-hot labels": ("d.npz", npz(X=X, y=np.eye(4)), {}, ("'y'", "argmax")),
+    "npz labels of fractions": ("d.npz", npz(X=X, y=[0.5, 1, 2, 3]), {}, ("row 0", "'y'", "measurement")),
+    "npz labels of times": ("d.npz", npz(X=X, y=np.zeros(4, "M8[s]")), {}, ("'y'", "datetime64")),
+    "npz labels that are no text": ("d.npz", npz(X=X, y=np.array([b"\xff"] * 4)), {}, ("'y'", "decoded")),
+    "npz without the target": (
+        "d.npz",
+        npz(X=X, digit=[0, 1, 0, 1]),
+        {"target": "digits"},
+        ("mean 'digit'",),
+    ),
+    "npz with repeated feature names": (
+        "d.npz",
+        npz(X=X, feature_names=np.array(["a", "a"])),
+        {},
+        ("'feature_names'", "more than once"),
+    ),
+    "npz with NaN": ("d.npz", npz(X=np.where(X == 5, np.nan, X)), {}, ("row 2", "column 'x1'", "missing")),
+    "npz with infinity": (
+        "d.npz",
+        npz(X=np.where(X == 4, -np.inf, X)),
+        {},
+        ("row 2", "column 'x0'", "infinite"),
+    ),
+    "npy with large values": ("d.npy", npy(X * 1e30), {}, ("row 1", "column 'x0'", "1e+30")),
+    "npy beyond float64": (
+        "d.npy",
+        npy(np.array([[1], ["1e4000"]]).astype(np.longdouble)),
+        {},
+        ("row 1", "infinite"),
+    ),
+    "npy of large integers": ("d.npy", npy(X.astype(np.int64) + 2**60), {}, ("row 0", "2^53")),
+    "npy of numbers in a row": ("d.npy", npy(X[0]), {}, ("shape (2,)",)),
+    "npy of five dimensions": ("d.npy", npy(np.zeros((2,) * 5)), {}, ("shape (2, 2, 2, 2, 2)",)),
+    "npy of complex numbers": ("d.npy", npy(X * 1j), {}, ("complex128",)),
+    "npy of text": ("d.npy", npy(X.astype(str)), {}, ("real numbers",)),
+    "npy of times": ("d.npy", npy(X.astype("M8[s]")), {}, ("datetime64",)),
+    "npy of records": ("d.npy", npy(np.zeros(3, dtype=[("a", "f4")])), {}, ("real numbers",)),
+    "npy of objects": ("d.npy", npy(np.array([[1, "a"], [2, "b"]], dtype=object)), {}, ("Python objects",)),
+    "npy with one row": ("d.npy", npy(X[:1]), {}, ("only one row",)),
+    "npy without rows": ("d.npy", npy(X[:0]), {}, ("no rows",)),
+    "npy without columns": ("d.npy", npy(X[:, :0]), {}, ("no feature columns",)),
+    "npy with channels first": ("d.npy", npy(np.zeros((5, 3, 8, 8))), {}, ("channels", "transpose")),
+    "npy with target": ("d.npy", npy(X), {"target": "y"}, ("'y'", "no other column")),
+    "npy of absurd width": (
+        "d.npy",
+        npy(np.zeros((2, 1_000_001), dtype=np.int8)),
+        {},
+        ("1,000,001 features",),
+    ),
+    "truncated npy": ("d.npy", npy(X)[:-1], {}, ("64 bytes", "63", "truncated")),
+    "npy with more behind it": ("d.npy", npy(X) + b"x", {}, ("64 bytes", "65")),
+    "npy that ends in its header": ("d.npy", npy(X)[:40], {}, ("damaged header",)),
+    "npy magic only": ("d.npy", b"\x93NUMPY", {}, ("damaged header",)),
+    "npy bomb": ("d.npy", header("'<f8'", "(4000000000, 1)"), {}, ("32,000,000,000 bytes",)),
+    "npy bomb of empty items": ("d.npy", header("'<U0'", "(4000000000, 1)"), {}, ("impossible",)),
+    "npy with a negative shape": ("d.npy", header("'<f8'", "(-1, 1)"), {}, ("impossible",)),
+    "npy with an unknown type": ("d.npy", header("'<q77'", "(1, 1)"), {}, ("damaged header",)),
+    "npy with code for a header": ("d.npy", header("exit()", "(1, 1)"), {}, ("damaged header",)),
+    "npy of the future": ("d.npy", header("'<f8'", "(0, 1)", b"\x09\x00"), {}, ("version",)),
+}
+
+
+def check(path: Path, options: dict[str, Any], words: tuple[str, ...]) -> None:
+    """Assert one clear line that holds the file's name and the words."""
+    with pytest.raises(DataError) as caught:
+        load_dataset(path, **options)
+    message = str(caught.value)
+    assert path.name in message
+    for word in words:
+        assert word in message
+    assert message.isprintable()  # one line
+    assert len(message) < 700
+    assert os.listdir(path.parent) in ([path.name], [])
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_files_are_refused_with_one_line_that_names_the_place(tmp_path: Path, case: str) -> None:
+    name, content, options, words = BAD[case]
+    path = tmp_path / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    check(path, options, words)
+
+
+def test_labels_that_cannot_be_used_are_label_errors(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("a,label\n1,0.5\n2,1\n")
+    with pytest.raises(LabelError, match="measurement"):
+        load_dataset(tmp_path / "d.csv")
+
+
+def test_a_missing_file_is_answered_with_a_close_name(tmp_path: Path) -> None:
+    (tmp_path / "flowers.csv").write_text("a,b\n1,2\n3,4\n")
+    with pytest.raises(DataError, match=r"flwers\.csv': no such file; did you mean 'flowers\.csv'\?"):
+        load_dataset(tmp_path / "flwers.csv")
+
+
+@pytest.mark.parametrize("name", ["no/such/folder/d.csv", "d.csv", "a\0b.csv", "x" * 10_000 + ".csv"])
+def test_a_missing_file_is_refused_whatever_its_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match="no such file") as caught:
+        load_dataset(tmp_path / name)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("suffix", ["", *READERS])
+def test_a_folder_is_no_file(tmp_path: Path, suffix: str) -> None:
+    folder = tmp_path / f"data{suffix}"
+    folder.mkdir()
+    with pytest.raises(DataError, match="is a folder"):
+        load_dataset(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "d.csv")
+    with pytest.raises(DataError, match="not a regular file"):
+        load_dataset(tmp_path / "d.csv")
+
+
+def test_a_dangling_link_is_a_missing_file(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").symlink_to(tmp_path / "gone.csv")
+    with pytest.raises(DataError, match="no such file"):
+        load_dataset(tmp_path / "d.csv")
+
+
+def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "d.csv").write_text("a,b\n1,2\n3,4\n")
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(DataError, match=r"d\.csv': cannot be read \(Permission denied\)"):
+        load_dataset(tmp_path / "d.csv")
+
+
+@pytest.mark.parametrize("suffix", READERS)
+def test_running_out_of_memory_is_a_data_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    def exhausted(_: Path) -> Any:
+        raise MemoryError
+
+    path = tmp_path / f"d{suffix}"
+    path.write_bytes({".npy": npy(X), ".npz": GOOD_NPZ, ".parquet": GOOD_PARQUET}.get(suffix, b"a\n1\n2\n"))
+    monkeypatch.setitem(READERS, suffix, exhausted)
+    with pytest.raises(DataError, match="does not fit into memory"):
+        load_dataset(path)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "content"),
+    [(".csv", b"a,b\n1,2\n3,4\n"), (".npy", npy(X)), (".npz", GOOD_NPZ), (".parquet", GOOD_PARQUET)],
+)
+def test_what_needs_more_than_half_the_memory_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, content: bytes
+) -> None:
+    path = tmp_path / f"d{suffix}"
+    path.write_bytes(content)
+    assert isinstance(load_dataset(path), Dataset)
+    monkeypatch.setattr(os, "sysconf", lambda _: 3, raising=False)  # 9 bytes of memory
+    with pytest.raises(DataError, match="GiB of memory"):
+        load_dataset(path)
+
+
+@pytest.mark.parametrize("source", ["digts", "Digits", "no-such-data", "", " ", "x" * 10_000, "two\nlines"])
+def test_a_wrong_name_is_answered_with_the_right_ones(source: str) -> None:
+    with pytest.raises(DataError, match="bundled") as caught:
+        load_dataset(source)
+    message = str(caught.value)
+    assert message.isprintable()
+    assert all(name in message for name in DATASETS)
+    assert all(suffix in message for suffix in READERS)
+    assert ("did you mean 'digits'" in message) == source.lower().startswith("dig")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"target": "kind"}, ("'kind'", "'species'")),
+        ({"unlabeled": "setosa"}, ("fully labelled",)),
+        ({"id_column": "id"}, ("row ids",)),
+    ],
+)
+def test_bundled_data_have_their_own_columns(options: dict[str, Any], words: tuple[str, ...]) -> None:
+    with pytest.raises(DataError, match="'iris'") as caught:
+        load_dataset("iris", **options)
+    assert all(word in str(caught.value) for word in words)
+
+
+GOOD: dict[str, bytes] = {
+    ".csv": b"a,b,label\n1,2.5,u\n3,4.5,v\n5,-6e3,\n",
+    ".tsv": b"a\tb\tlabel\n1\t2.5\t7\n3\t4.5\t\n5\t-6e3\t8\n",
+    ".parquet": GOOD_PARQUET,
+    ".npz": GOOD_NPZ,
+    ".npy": npy(X),
+}
+
+
+def assert_table_or_refusal(path: Path) -> None:
+    """Assert that a file gives usable data or one clear line."""
+    refusal, loaded = "", None
+    try:
+        loaded = load_dataset(path)
+    except DataError as error:
+        refusal = str(error)
+    if loaded is None:
+        assert path.name in refusal
+        assert refusal.isprintable()
+    else:
+        assert loaded.n_rows >= 2
+        assert np.isfinite(loaded.X).all()
+        assert np.abs(loaded.X).max() <= np.float32(1e30)
+
+
+def truncated(draw: Callable[..., Any], content: bytes) -> bytes:
+    return content[: draw(st.integers(0, len(content) - 1))]
+
+
+def overwritten(draw: Callable[..., Any], content: bytes) -> bytes:
+    start = draw(st.integers(0, len(content) - 1))
+    new: bytes = draw(st.binary(min_size=1, max_size=8))
+    return content[:start] + new + content[start + len(new) :]
+
+
+def grown(draw: Callable[..., Any], content: bytes) -> bytes:
+    start = draw(st.integers(0, len(content)))
+    new: bytes = draw(st.binary(min_size=1, max_size=8))
+    return content[:start] + new + content[start:]
+
+
+@pytest.mark.parametrize("suffix", READERS)
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_damaged_files_raise_nothing_but_data_errors(
+    tmp_path_factory: pytest.TempPathFactory, suffix: str, data: st.DataObject
+) -> None:
+    damage = data.draw(st.sampled_from([truncated, overwritten, grown]))
+    path = tmp_path_factory.mktemp("damaged") / f"d{suffix}"
+    path.write_bytes(damage(data.draw, GOOD[suffix]))
+    assert_table_or_refusal(path)
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".npy"])
+def test_every_truncation_of_arrays_is_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"d{suffix}"
+    for length in range(len(GOOD[suffix])):
+        path.write_bytes(GOOD[suffix][:length])
+        with pytest.raises(DataError):
+            load_dataset(path)
+
+
+@given(st.text(alphabet='abc019.,-"\n\r \t;é\0', max_size=60), st.sampled_from([".csv", ".tsv"]))
+@settings(max_examples=150, deadline=None)
+def test_any_text_is_a_table_or_a_data_error(
+    tmp_path_factory: pytest.TempPathFactory, text: str, suffix: str
+) -> None:
+    path = tmp_path_factory.mktemp("text") / f"d{suffix}"
+    path.write_bytes(text.encode())
+    assert_table_or_refusal(path)

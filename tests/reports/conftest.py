@@ -1,0 +1,365 @@
+"""Analyses made up to look real, so that reports are tested without training anything."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_digits
+
+from aaetools.analysis.results import (
+    Agreement,
+    Analysis,
+    Classification,
+    ClassScore,
+    Clustering,
+    DataSummary,
+    GoodnessOfFit,
+    Images,
+    LatentMap,
+    MethodScore,
+    ModelSummary,
+    PriorMatch,
+    Proportion,
+    Provenance,
+    Tables,
+)
+
+MakeAnalysis = Callable[..., Analysis]
+
+
+def proportion(hits: float, n: int) -> Proportion:
+    """Wilson's 95% interval."""
+    p, z = hits / n, 1.959964
+    middle, half = p + z * z / (2 * n), z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return Proportion(
+        p, float((middle - half) / (1 + z * z / n)), float((middle + half) / (1 + z * z / n)), n
+    )
+
+
+def build_analysis(
+    *,
+    classes: tuple[str, ...] = tuple("0123456789"),
+    n_rows: int = 1797,
+    n_dims: int = 2,
+    labels: bool = True,
+    images: bool = True,
+    baselines: bool = True,
+    umap: bool = True,
+    name: str = "digits",
+    feature_names: tuple[str, ...] = (),
+    warnings: tuple[str, ...] = (),
+    seed: int = 0,
+) -> Analysis:
+    """Codes around a ring of Gaussians, one per class, with a few per cent of them predicted wrongly."""
+    rng = np.random.default_rng(seed)
+    n_classes, n_true = len(classes), len(classes) or 5
+    n_holdout = n_rows // 4
+    n_train = n_rows - n_holdout
+    true = rng.integers(n_true, size=n_rows)
+    angle = 2 * np.pi * np.arange(n_true) / n_true
+    radius = max(4.0, 0.45 * n_true)
+    centers = np.zeros((n_true, n_dims))
+    centers[:, 0] = radius * np.cos(angle)
+    if n_dims > 1:
+        centers[:, 1] = radius * np.sin(angle)
+    codes = centers[true] + 0.55 * rng.normal(size=(n_rows, n_dims))
+    wrong = rng.random(n_rows) < 0.05
+    predicted = np.where(wrong, (true + rng.integers(1, 3, size=n_rows)) % n_true, true)
+    codes[wrong] = 0.5 * (centers[true[wrong]] + centers[predicted[wrong]]) + 0.5 * rng.normal(
+        size=(wrong.sum(), n_dims)
+    )
+    strings = np.array(classes if labels else ("",) * n_true, dtype=object)
+
+    split = np.array(["train"] * n_train + ["holdout"] * n_holdout)
+    given = np.full(n_rows, None, dtype=object)
+    per_class = []
+    if labels:
+        for k in range(n_classes):
+            chosen = np.flatnonzero((true == k) & (split == "train"))[:10]
+            given[chosen] = strings[k]
+            per_class.append(len(chosen))
+    flat = np.zeros((2, n_dims))
+    flat[0, 0] = 1
+    if n_dims > 1:
+        flat[1, 1] = 1
+    picture = codes @ flat.T
+    neighbours = 9 * rng.normal(size=(n_true, 2))[true] + rng.standard_t(5, size=(n_rows, 2))
+    rows = pd.DataFrame(
+        {
+            "row": np.arange(n_rows),
+            "split": split,
+            "label_given": given,
+            "label_true": [
+                label if part == "holdout" else None for label, part in zip(strings[true], split, strict=True)
+            ]
+            if labels
+            else None,
+            "label_pred": strings[predicted] if labels else None,
+            "confidence": rng.beta(9, 1, size=n_rows),
+            "cluster": np.where(rng.random(n_rows) < 0.01, -1, predicted),
+            "reconstruction_error": rng.gamma(2, 0.1, size=n_rows),
+            "latent_x": picture[:, 0],
+            "latent_y": picture[:, 1],
+            "umap_x": neighbours[:, 0] if umap else np.nan,
+            "umap_y": neighbours[:, 1] if umap else np.nan,
+            **{f"z{i}": codes[:, i].astype(np.float32) for i in range(n_dims)},
+        }
+    )
+
+    epochs = np.arange(1, 121)
+    history = pd.DataFrame(
+        {
+            "epoch": epochs,
+            "reconstruction_loss": 0.25 + 0.8 * np.exp(-epochs / 15) + 0.01 * rng.random(120),
+            "discriminator_loss": 1.386 - 0.5 * np.exp(-epochs / 20) + 0.02 * rng.normal(size=120),
+            "generator_loss": 0.693 + 0.4 * np.exp(-epochs / 20) + 0.02 * rng.normal(size=120),
+            "consistency_loss": 0.02 + 0.6 * np.exp(-epochs / 10),
+            "discriminator_accuracy": 0.52 + 0.4 * np.exp(-epochs / 20) + 0.01 * rng.normal(size=120),
+            "seconds": 0.2 * epochs,
+        }
+    )
+    drawn = rng.integers(n_true, size=max(1000, 60 * n_true))
+    draws = (centers[drawn] + 0.5 * rng.normal(size=(len(drawn), n_dims))) @ flat.T
+    prior_samples = pd.DataFrame(
+        {"label": strings[drawn] if labels else "", "latent_x": draws[:, 0], "latent_y": draws[:, 1]}
+    )
+
+    classification = None
+    if labels:
+        held = split == "holdout"
+        confusion = np.zeros((n_classes, n_classes), dtype=int)
+        np.add.at(confusion, (true[held], predicted[held]), 1)
+        hits = np.diag(confusion)
+        model_score = MethodScore("Adversarial autoencoder", proportion(hits.sum(), n_holdout))
+        others = {
+            "Logistic regression": 0.90,
+            "1-NN": 0.906,
+            "LabelSpreading": 0.93,
+            "SelfTraining": 0.88,
+            "PCA + k-NN": 0.895,
+        }
+        scores = tuple(
+            MethodScore(method, proportion(round(share * n_holdout), n_holdout), "same labels")
+            for method, share in others.items()
+        )
+        classification = Classification(
+            classes=classes,
+            model=model_score,
+            baselines=scores if baselines else (),
+            balanced_accuracy=model_score.accuracy.value - 0.002,
+            per_class=tuple(
+                ClassScore(
+                    label,
+                    int(confusion[k].sum()),
+                    proportion(hits[k], max(int(confusion[k].sum()), 1)),
+                    float(hits[k] / confusion[:, k].sum()) if confusion[:, k].sum() else None,
+                    0.95,
+                )
+                for k, label in enumerate(classes)
+            ),
+            confusion=tuple(tuple(int(v) for v in line) for line in confusion),
+            best_baseline="LabelSpreading" if baselines else None,
+            p_value_best_baseline=0.031 if baselines else None,
+            verdict="Right on 19 of 20 rows, more often than every baseline with the same labels.",
+        )
+
+    results = []
+    for scope, ratio in [
+        ("overall", 0.9),
+        *((label, 0.5 + rng.gamma(2, 0.4)) for label in (classes if labels else ())),
+    ]:
+        for statistic, factor in (("mmd", 1.0), ("sliced_wasserstein", 0.9)):
+            effect = float(ratio * factor)
+            results.append(
+                GoodnessOfFit(
+                    scope=scope,
+                    statistic=statistic,
+                    n=n_holdout if scope == "overall" else max(n_holdout // n_true, 1),
+                    value=0.004 * effect,
+                    null_mean=0.001,
+                    null_q95=0.004,
+                    effect_ratio=effect,
+                    p_value=0.005 if effect > 1 else 0.4,
+                    p_adjusted=0.06 if effect > 1 else 1.0,
+                    verdict="met" if effect <= 1 else "close" if effect <= 1.5 else "not met",
+                )
+            )
+
+    pictures = None
+    if images:
+        digits = load_digits()
+        originals = digits.images[:20].astype(np.float32)
+        by_class = np.concatenate([digits.images[digits.target == k % 10][:10] for k in range(n_true)])
+        pictures = Images(
+            originals=originals,
+            reconstructions=np.clip(originals * 0.8 + 1 + rng.normal(size=originals.shape), 0, 16).astype(
+                np.float32
+            ),
+            samples=by_class.astype(np.float32),
+            sample_labels=tuple(str(v) for v in np.repeat(strings, 10)),
+        )
+
+    return Analysis(
+        data=DataSummary(
+            name=name,
+            source="UCI optical recognition of handwritten digits, the 1,797 test images",
+            n_features=len(feature_names) or 64,
+            n_train=n_train,
+            n_holdout=n_holdout,
+            n_labeled=sum(per_class),
+            classes=classes if labels else (),
+            labeled_per_class=tuple(per_class),
+            feature_names=feature_names or tuple(f"pixel_{i // 8}_{i % 8}" for i in range(64)),
+            target_name="digit" if labels else None,
+            image_shape=(8, 8) if images else None,
+            sha256="5f3c" * 16,
+        ),
+        model=ModelSummary(
+            estimator="AdversarialAutoencoder",
+            parameters={
+                "n_components": "auto",
+                "batch_size": 64,
+                "learning_rate": 0.001,
+                "prior": "auto",
+                "callbacks": None,
+            },
+            prior="ring",
+            prior_parameters={"radius": 4.0, "std": 0.5, "n_components": n_classes},
+            n_components=n_dims,
+            n_weights=212_345,
+            scaling="min-max to [0, 1]",
+            device="cpu",
+            n_epochs=120,
+            fit_seconds=48.2,
+            discriminator_accuracy=0.523,
+            reconstruction_r2=0.81,
+            dead_axes=(),
+        ),
+        classification=classification,
+        clustering=Clustering(
+            method="Gaussian mixture",
+            n_clusters=n_true,
+            reason="the Bayesian information criterion is lowest there",
+            sizes=tuple(int((rows["cluster"] == k).sum()) for k in range(n_true)),
+            silhouette=0.71,
+            agreement=Agreement(proportion(0.94 * n_holdout, n_holdout), 0.88, 0.9, n_holdout)
+            if labels
+            else None,
+            verdict=f"{n_true} groups that stand well apart"
+            + (" and match the known classes for 94.0% of the rows." if labels else "."),
+        ),
+        prior_match=PriorMatch(
+            prior="ring",
+            split="holdout",
+            n=n_holdout,
+            n_resamples=199,
+            random_state=0,
+            results=tuple(results),
+            verdict="Overall the codes are as close to the prior as fresh samples; some classes are not.",
+        ),
+        latent_map=LatentMap(
+            kind="axes",
+            x_name="z0",
+            y_name="z1" if n_dims > 1 else "",
+            projection=(tuple(map(float, flat[0])), tuple(map(float, flat[1]))),
+            offset=(0.0, 0.0),
+            umap={"n_neighbors": 15, "min_dist": 0.1, "random_state": 0}
+            if umap
+            else {"skipped": "fewer than 30 rows"},
+        ),
+        provenance=Provenance(
+            command="aaetools fit --labels partial",
+            created="2025-03-01T12:00:00Z",
+            random_state=0,
+            versions={"aaetools": "0.1.0", "numpy": "2.1.0", "scikit-learn": "1.7.0", "torch": "2.10.0"},
+            platform="Linux x86_64, Python 3.12",
+            n_threads=2,
+        ),
+        tables=Tables(rows=rows, history=history, prior_samples=prior_samples, images=pictures),
+        warnings=warnings,
+    )
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "digits": {},
+    "no labels": {"labels": False, "classes": (), "images": False, "baselines": False},
+    "three string classes": {
+        "classes": ("setosa", "versicolor", "virginica"),
+        "n_rows": 150,
+        "images": False,
+    },
+    "fifty classes": {"classes": tuple(f"class {i}" for i in range(50)), "images": False},
+    "one latent dimension": {"n_dims": 1, "classes": ("a", "b"), "n_rows": 300, "images": False},
+    "no baselines, no UMAP": {"baselines": False, "umap": False, "n_rows": 200, "images": False},
+}
+
+HOSTILE = (
+    "</script><script>alert(1)</script>",
+    "</style><b id=injected>",
+    "<!--",
+    '" onerror="alert(2)',
+    "' onload='alert(3)",
+    "{{7*7}}",
+    "{% raw %}",
+    "javascript:alert(4)",
+    "line\u2028and paragraph\u2029separators",
+    "right\u202eto left\u200f\u2066",
+    "nul\x00and bell\x07",
+    "lone\ud800surrogate\udfff",
+    "x" * 10_000,
+    "$\\frac{1}{2}$",
+    "$unfinished",
+    "$$\\bad{$$",
+    "_hidden from legends",
+    "&lt;b&gt; &amp;",
+    "=cmd|' /C calc'!A0",
+    "漢字 \N{GRINNING FACE} \u05e9\u05dc\u05d5\u05dd",
+    "",
+    " ",
+)
+
+
+@pytest.fixture
+def make_analysis() -> MakeAnalysis:
+    """Build an analysis; keyword arguments as of `build_analysis`."""
+    return build_analysis
+
+
+@cache
+def _rendered(variant: str) -> str:
+    from aaetools.reports import render
+
+    if variant == "hostile":
+        strings = HOSTILE
+        analysis = build_analysis(
+            classes=strings,
+            name=" ".join(strings[:12]),
+            feature_names=strings,
+            warnings=strings,
+            n_rows=600,
+            images=False,
+        )
+        provenance = dataclasses.replace(
+            analysis.provenance,
+            command=" ".join(strings),
+            notes=strings,
+            versions=dict.fromkeys(strings, strings[0]),
+        )
+        model = dataclasses.replace(
+            analysis.model, parameters={text: text for text in strings}, prior=strings[0], scaling=strings[3]
+        )
+        data = dataclasses.replace(analysis.data, source=strings[0], target_name=strings[3])
+        return render(dataclasses.replace(analysis, provenance=provenance, model=model, data=data))
+    return render(build_analysis(**VARIANTS[variant]))
+
+
+@pytest.fixture
+def page_of() -> Callable[[str], str]:
+    """Return the page of a variant, or of one full of hostile strings ("hostile"); each is made once."""
+    return _rendered
