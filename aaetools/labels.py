@@ -84,12 +84,12 @@ def is_unlabeled(y: ArrayLike, unlabeled: Any = UNLABELED) -> NDArray[np.bool_]:
             not gap and not isinstance(value, bool) and bool(value == unlabeled)
             for value, gap in zip(array.tolist(), missing.tolist(), strict=True)
         ]
-        return missing | np.asarray(same, dtype=bool).reshape(array.shape)
+        return np.asarray(missing | np.asarray(same, dtype=bool).reshape(array.shape))
     if array.dtype.kind in "US":
-        return missing | (array == str(unlabeled)) if isinstance(unlabeled, str) else missing
+        return np.asarray(missing | (array == unlabeled)) if isinstance(unlabeled, str) else missing
     if array.dtype.kind == "b" or isinstance(unlabeled, str):
         return missing
-    return missing | (array == unlabeled)
+    return np.asarray(missing | (array == unlabeled))
 
 
 def encode_labels(y: ArrayLike, unlabeled: Any = UNLABELED) -> LabelCoding:
@@ -233,7 +233,9 @@ def mask_labels(
     coding = encode_labels(y, unlabeled)
     counts = np.bincount(coding.codes[coding.codes >= 0], minlength=len(coding.classes))
     quota = _label_quota(coding.classes, counts, per_class, n_labels, fraction)
-    random = np.random.RandomState(random_state) if not isinstance(random_state, np.random.RandomState) else random_state
+    random = (
+        np.random.RandomState(random_state) if not isinstance(random_state, np.random.RandomState) else random_state
+    )
     keep = np.concatenate(
         [random.permutation(np.flatnonzero(coding.codes == k))[:size] for k, size in enumerate(quota)]
     )
@@ -261,7 +263,9 @@ def _label_quota(
             raise LabelError(f"labels per class must be at least 1, got {per_class}")
         short = [f"{label!s} ({count})" for label, count in zip(classes, counts, strict=True) if count < per_class]
         if short:
-            raise LabelError(f"{per_class} labels per class asked for, but there are fewer rows of class {', '.join(short)}")
+            raise LabelError(
+                f"{per_class} labels per class asked for, but there are fewer rows of class {', '.join(short)}"
+            )
         return [per_class] * len(classes)
     if fraction is not None:
         if not 0 < fraction <= 1:
@@ -330,8 +334,8 @@ def split_holdout(
     size = round(fraction * len(eligible))
     if size < n_classes or len(eligible) - size < n_classes:
         raise LabelError(
-            f"a hold-out of {fraction:g} of {len(eligible)} labelled rows cannot hold every one of {n_classes} classes; "
-            "choose another fraction or 0"
+            f"a hold-out of {fraction:g} of {len(eligible)} labelled rows cannot hold every one of {n_classes} "
+            "classes; choose another fraction or 0"
         )
     train, holdout = train_test_split(eligible, test_size=fraction, stratify=codes, random_state=random_state)
     rest = np.setdiff1d(everything, eligible, assume_unique=True)

@@ -25,13 +25,30 @@ MODEL_SCHEMA_VERSION = 1
 _WEIGHTS, _META, _MANIFEST = "weights.safetensors", "meta.json", "manifest.json"
 _ESTIMATORS = {"AdversarialAutoencoder": AdversarialAutoencoder}
 _META_KEYS = {"schema_version", "estimator", "aaetools_version", "state"}
+_STATE_KEYS = {
+    "parameters",
+    "own",
+    "classes",
+    "feature_names",
+    "n_features",
+    "sample_shape",
+    "fit_on_images",
+    "scaling",
+    "prior",
+    "noise_variance",
+    "n_propagated",
+    "history",
+}
+_TENSOR_GROUPS = {"encoder", "decoder", "discriminator", "scaler"}
 _LARGEST_JSON = 64 * 2**20
+_TEMPORARY = ".aaetools-"
 
 
 def save(model: AdversarialAutoencoder, path: str | os.PathLike[str], *, force: bool = False) -> Path:
     """Write a fitted estimator to a folder: ``weights.safetensors``, ``meta.json`` and ``manifest.json``.
 
-    The folder appears whole or not at all: it is written beside its place and moved there at the end.
+    The folder appears whole or not at all: it is written beside its place and moved there at the end. A model
+    that is replaced is moved aside for that moment, and put back if the move fails.
 
     Parameters
     ----------
@@ -45,17 +62,17 @@ def save(model: AdversarialAutoencoder, path: str | os.PathLike[str], *, force: 
     Raises
     ------
     ModelFileError
-        If the folder exists and ``force`` is not set, if it cannot be written, or if it is no model folder and
-        would be replaced.
+        If something is there and ``force`` is not set, or if it is more than a model; if a parameter cannot
+        be written as JSON, or the folder cannot be written.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     target = Path(path)
-    if target.exists():
-        if not force:
-            raise ModelFileError(f"{target} exists already; choose another folder or replace it with force=True")
-        if not (target / _MANIFEST).is_file():
-            raise ModelFileError(f"{target} is not a model folder, so it is not replaced")
+    place = Path(os.path.realpath(target))  # a linked model folder is replaced where it lies
+    replaced = os.path.lexists(place)
+    if replaced:
+        _check_replaceable(target, force)
     meta, tensors = model.to_state()
     document = {
         "schema_version": MODEL_SCHEMA_VERSION,
@@ -63,27 +80,66 @@ def save(model: AdversarialAutoencoder, path: str | os.PathLike[str], *, force: 
         "aaetools_version": aaetools.__version__,
         "state": meta,
     }
+    try:
+        written = _json(document)
+    except (TypeError, ValueError) as error:
+        raise ModelFileError(f"the model has a parameter that JSON cannot hold: {error}") from error
     staging: Path | None = None
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, staging / _WEIGHTS)
-        (staging / _META).write_text(_json(document), encoding="utf-8")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=place.parent))
+        # clones, because the format refuses tensors that share memory, as tied layers do
+        separate = {name: tensor.clone().contiguous() for name, tensor in tensors.items()}
+        save_file(separate, staging / _WEIGHTS)
+        (staging / _META).write_bytes(written)
         sums = {name: _sha256(staging / name) for name in (_META, _WEIGHTS)}
-        (staging / _MANIFEST).write_text(_json({"sha256": sums}), encoding="utf-8")
+        (staging / _MANIFEST).write_bytes(_json({"sha256": sums}))
         for name in (_META, _WEIGHTS, _MANIFEST):
             with (staging / name).open("rb") as file:
                 os.fsync(file.fileno())
         staging.chmod(0o755)  # mkdtemp makes it private
-        if target.exists():
-            shutil.rmtree(target)
-        staging.replace(target)
-    except OSError as error:
-        raise ModelFileError(f"cannot write the model to {target}: {error.strerror or error}") from error
+        if replaced:
+            _exchange(staging, place)
+        else:
+            os.replace(staging, place)
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ModelFileError(f"cannot write the model to {target}: {reason}") from error
     finally:
         if staging is not None and staging.exists():
             shutil.rmtree(staging, ignore_errors=True)
     return target
+
+
+def _check_replaceable(target: Path, force: bool) -> None:
+    """Refuse to replace what is no model, or holds more than one."""
+    if not force:
+        raise ModelFileError(f"{target} exists already; choose another folder, or use force=True")
+    if not (target / _MANIFEST).is_file():
+        raise ModelFileError(f"{target} is not a model folder, so it is not replaced")
+    try:
+        foreign = sorted(set(os.listdir(target)) - {_WEIGHTS, _META, _MANIFEST})
+    except OSError as error:
+        raise ModelFileError(f"cannot read {target}: {error.strerror or error}") from error
+    if foreign:
+        raise ModelFileError(
+            f"{target} holds {foreign[0]!r}, which is no part of a model and would be lost; move it first"
+        )
+
+
+def _exchange(staging: Path, place: Path) -> None:
+    """Put a finished folder in the place of an old one, which goes only once the new one is there."""
+    aside = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=place.parent))
+    try:
+        os.replace(place, aside)  # onto an empty folder, which it replaces
+        os.replace(staging, place)
+    except BaseException:
+        if place.exists():
+            aside.rmdir()
+        else:
+            os.replace(aside, place)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def load(
@@ -110,20 +166,14 @@ def load(
     ------
     ModelFileError
         If files are missing, damaged, too new, or need one of the arguments above.
+    DataError
+        If there is no such device.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import load as load_tensors
 
-    folder = Path(path)
-    if (folder / "model" / _MANIFEST).is_file():
-        folder = folder / "model"
-    if not folder.is_dir():
-        raise ModelFileError(f"{folder} is not a folder; give the folder that save() or `aaetools fit` wrote")
+    folder = _model_folder(Path(path))
     contents = {name: _read(folder / name) for name in (_MANIFEST, _META, _WEIGHTS)}
-    sums = _parse(contents[_MANIFEST], folder / _MANIFEST).get("sha256")
-    if not isinstance(sums, dict) or set(sums) != {_META, _WEIGHTS}:
-        raise ModelFileError(f"{folder / _MANIFEST} is damaged: it must list {_META} and {_WEIGHTS}, nothing else")
-    for name, expected in sums.items():
+    for name, expected in _checksums(contents[_MANIFEST], folder / _MANIFEST).items():
         if hashlib.sha256(contents[name]).hexdigest() != expected:
             raise ModelFileError(f"{folder / name} is damaged: its checksum differs from the one in {_MANIFEST}")
     document = _parse(contents[_META], folder / _META)
@@ -133,15 +183,55 @@ def load(
             f"{folder / _META} has schema version {version!r}, this aaetools reads {MODEL_SCHEMA_VERSION}; "
             f"use aaetools {document.get('aaetools_version', 'of the time')} or fit again"
         )
-    if set(document) != _META_KEYS or document["estimator"] not in _ESTIMATORS:
-        raise ModelFileError(f"{folder / _META} is not what this aaetools writes; fit again")
+    _check_document(document, folder / _META)
+    target = str(AdversarialAutoencoder()._pick_device(device))  # a wrong device is no fault of the files
     own = {"encoder": encoder, "decoder": decoder, "discriminator": discriminator, "prior": prior}
     try:
         tensors = load_tensors(contents[_WEIGHTS])
-        return _ESTIMATORS[document["estimator"]].from_state(document["state"], tensors, own, device=device)
-    except (SafetensorError, KeyError, TypeError, RuntimeError, AttributeError, IndexError) as error:
+        unknown = sorted(name for name in tensors if name.partition(".")[0] not in _TENSOR_GROUPS)
+        if unknown:
+            raise ModelFileError(f"{folder / _WEIGHTS} holds unknown weights {unknown[0]!r}; fit again")
+        return _ESTIMATORS[document["estimator"]].from_state(document["state"], tensors, own, device=target)
+    except ModelFileError:
+        raise
+    except Exception as error:  # what odd values do to all that is built from them is not for us to list
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelFileError(f"the model in {folder} cannot be rebuilt: {reason}") from error
+
+
+def _model_folder(path: Path) -> Path:
+    """Return the folder of the model itself; a run folder has one in it."""
+    if not os.path.isdir(path):
+        raise ModelFileError(f"{path} is not a folder; give the folder that save() or `aaetools fit` wrote")
+    inner = path / "model"
+    is_run = os.path.lexists(inner) or os.path.lexists(path / "run.toml")
+    return inner if is_run and not os.path.lexists(path / _MANIFEST) else path
+
+
+def _checksums(content: bytes, file: Path) -> dict[str, str]:
+    """Return the checksum of each file; the manifest has none itself, so it must be as written to the letter.
+
+    Neither a missing line end nor a key beside the others would be found otherwise.
+    """
+    sums: dict[str, str] = _parse(content, file).get("sha256", {})
+    if not isinstance(sums, dict) or set(sums) != {_META, _WEIGHTS}:
+        raise ModelFileError(f"{file} is damaged: it must list {_META} and {_WEIGHTS}, nothing else")
+    if content != _json({"sha256": {name: str(value) for name, value in sums.items()}}):
+        raise ModelFileError(f"{file} is damaged: it is not as save() wrote it")
+    return sums
+
+
+def _check_document(document: dict[str, Any], file: Path) -> None:
+    """Refuse keys that are missing or unknown: guessing at what they mean could only go wrong quietly."""
+    state = document.get("state")
+    if (
+        set(document) != _META_KEYS
+        or not isinstance(document["estimator"], str)
+        or document["estimator"] not in _ESTIMATORS
+        or not isinstance(state, dict)
+        or set(state) != _STATE_KEYS
+    ):
+        raise ModelFileError(f"{file} is not what this aaetools writes; fit again")
 
 
 def _read(file: Path) -> bytes:
@@ -165,8 +255,9 @@ def _parse(content: bytes, file: Path) -> dict[str, Any]:
     return document
 
 
-def _json(document: dict[str, Any]) -> str:
-    return json.dumps(document, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=True) + "\n"
+def _json(document: dict[str, Any]) -> bytes:
+    text = json.dumps(document, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=True)
+    return f"{text}\n".encode("ascii")
 
 
 def _sha256(file: Path) -> str:

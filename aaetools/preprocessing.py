@@ -67,10 +67,7 @@ class InputScaler:
         if kind == "none":
             return cls(kind, np.zeros(X.shape[1]), np.ones(X.shape[1]))
         spread = X.std(axis=0)
-        if kind == "shared":
-            scale = np.full(X.shape[1], np.sqrt(np.square(spread).mean()))
-        else:
-            scale = spread
+        scale = np.full(X.shape[1], np.sqrt(np.square(spread).mean())) if kind == "shared" else spread
         tiny = np.finfo(np.float64).eps * np.maximum(np.abs(X).max(axis=0), np.finfo(np.float64).tiny)
         return cls(kind, X.mean(axis=0), np.where(scale > 10 * tiny, scale, 1.0))
 

@@ -51,6 +51,9 @@ class Prior(ABC):
     """
 
     name: ClassVar[str]
+    separated: ClassVar[bool] = False
+    """Whether there is next to no mass on the borders between classes. Codes can be asked to keep away from those
+    borders only where that is so; on a swiss roll or in the sectors of a Gaussian they would tear away from p(z)."""
     n_dims: int
     n_classes: int = 0
     weights: tuple[float, ...] | None = None
@@ -185,7 +188,7 @@ class GaussianPrior(Prior):
         if self.n_dims == 1:
             borders = torch.special.ndtri(edges)
             return torch.minimum(scaled - borders[:-1], borders[1:] - scaled)
-        radius = scaled[:, :2].norm(dim=1, keepdim=True)
+        radius: Tensor = scaled[:, :2].norm(dim=1, keepdim=True)
         angle = torch.atan2(scaled[:, 1:2], scaled[:, :1])
         middle, half = math.pi * (edges[:-1] + edges[1:]), math.pi * (edges[1:] - edges[:-1])
         gap = torch.remainder(angle - middle + math.pi, 2 * math.pi) - math.pi
@@ -194,12 +197,14 @@ class GaussianPrior(Prior):
 
 def _soft_membership(distance: Tensor, softness: float) -> Tensor:
     """Turn signed distances into log memberships that sum to one over the classes."""
-    return torch.log_softmax(distance / softness, dim=1)
+    return (distance / softness).log_softmax(dim=1)
 
 
 @dataclass(frozen=True)
 class _Mixture(Prior):
     """A mixture of Gaussians, one component per class, each given by a mean and a diagonal in its own axes."""
+
+    separated: ClassVar[bool] = True
 
     @cached_property
     def means(self) -> Tensor:

@@ -102,7 +102,11 @@ def class_shares(
 
 
 def balance_shares(
-    probabilities: NDArray[np.float64], shares: NDArray[np.float64], *, sharpness: float = 3.0, n_rounds: int = 50
+    probabilities: NDArray[np.float64],
+    shares: NDArray[np.float64],
+    *,
+    sharpness: float = 3.0,
+    n_rounds: int = 50,
 ) -> NDArray[np.float64]:
     """Sharpen class probabilities and scale the classes until their mean shares are those given.
 
@@ -152,9 +156,11 @@ def propagate_labels(
     shares
         Share of each class, shape (n_classes,).
     """
-    spread = spread_labels(neighbor_graph(X, n_neighbors), codes, n_classes, alpha=alpha)
+    graph = neighbor_graph(X, n_neighbors)
+    spread = spread_labels(graph, codes, n_classes, alpha=alpha)
     if shares is None:
-        shares = class_shares(spread, codes)
+        # labels that travel far even the classes out; how large a class is shows in those that stay near
+        shares = class_shares(spread_labels(graph, codes, n_classes, alpha=min(alpha, 0.8)), codes)
     probabilities = balance_shares(spread / spread.sum(axis=1, keepdims=True), shares)
     given = codes >= 0
     probabilities[given] = np.eye(n_classes)[codes[given]]

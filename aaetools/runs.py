@@ -8,6 +8,7 @@ of the others; they find damage and are no protection against somebody who write
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -84,6 +85,8 @@ def check_target(path: str | os.PathLike[str], force: bool = False) -> None:
     """
     target = Path(path)
     try:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            target.lstat()  # fails for a name that is too long, where os.path says that there is nothing
         _check_free(target, force)
         above = next(folder for folder in _resolved(target).parents if folder.exists())
         if not above.is_dir():
@@ -106,16 +109,14 @@ def _check_free(target: Path, force: bool) -> None:
         return
     if not is_run_folder(target):
         raise RunFolderError(
-            f"{target} is there already and is not a run of aaetools, so it is never replaced; "
-            "choose another folder"
+            f"{target} is there already and is not a run of aaetools, so it is never replaced; choose another folder"
         )
     if not force:
         raise RunFolderError(f"{target} is there already; choose another folder, or replace it with --force")
     foreign = [name for name in names if name not in _ENTRIES and not name.startswith(".")]
     if foreign:
         raise RunFolderError(
-            f"{target} holds {foreign[0]!r}, which is no part of the run and would be lost; "
-            "move it away first"
+            f"{target} holds {foreign[0]!r}, which is no part of the run and would be lost; move it away first"
         )
 
 
@@ -189,7 +190,8 @@ def write_run(
         staging.chmod(0o755)  # mkdtemp makes it private
         _flush(staging)
         _move_into_place(staging, place)
-        _flush_folder(place.parent)
+        with contextlib.suppress(OSError):  # the run is in place; only a power cut could still undo that
+            _flush_folder(place.parent)
         return target
     except (OSError, UnicodeError) as error:
         if isinstance(error, AAEToolsError):
@@ -320,11 +322,14 @@ def _move_into_place(staging: Path, place: Path) -> None:
         os.replace(staging, place)  # replaces an empty folder
         return
     aside = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=place.parent))
-    os.replace(place, aside)
     try:
+        os.replace(place, aside)
         os.replace(staging, place)
     except BaseException:
-        os.replace(aside, place)
+        if place.exists():
+            aside.rmdir()
+        else:
+            os.replace(aside, place)
         raise
     shutil.rmtree(aside, ignore_errors=True)
 
@@ -348,9 +353,7 @@ def read_analysis(path: str | os.PathLike[str]) -> Analysis:
     tables = Tables(
         rows=_parsed(_checked(folder / _LATENTS, sums), folder / _LATENTS, _read_rows),
         history=_parsed(_checked(folder / _HISTORY, sums), folder / _HISTORY, _read_history),
-        prior_samples=_parsed(
-            _checked(folder / _PRIOR_SAMPLES, sums), folder / _PRIOR_SAMPLES, _read_prior_samples
-        ),
+        prior_samples=_parsed(_checked(folder / _PRIOR_SAMPLES, sums), folder / _PRIOR_SAMPLES, _read_prior_samples),
         images=_parsed(_checked(images, sums), images, _read_images) if _IMAGES in sums else None,
     )
     analysis = _read_document(folder, sums, tables)
@@ -435,9 +438,7 @@ def _read_document(folder: Path, sums: Mapping[str, Any], tables: Tables) -> Ana
     from aaetools.analysis import analysis_from_json
 
     file = folder / _ANALYSIS
-    return _parsed(
-        _checked(file, sums), file, lambda content: analysis_from_json(content.decode("ascii"), tables)
-    )
+    return _parsed(_checked(file, sums), file, lambda content: analysis_from_json(content.decode("ascii"), tables))
 
 
 def _read_rows(content: bytes) -> pd.DataFrame:

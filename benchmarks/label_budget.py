@@ -80,7 +80,10 @@ def main() -> None:
             method, budget, draw, value, took = task.result()
             found.setdefault((method, budget), {})[draw] = value
             seconds.setdefault(method, []).append(took)
-            print(f"{done}/{len(tasks)} {method} {budget} labels, draw {draw}: {value:.4f} in {took:.1f} s", flush=True)
+            print(
+                f"{done}/{len(tasks)} {method} {budget} labels, draw {draw}: {value:.4f} in {took:.1f} s",
+                flush=True,
+            )
     rows = []
     for method, title in METHODS.items():
         cells = [title]
@@ -101,8 +104,8 @@ def main() -> None:
         f"Mean ± standard deviation over {arguments.draws} label draws (0 to {arguments.draws - 1}), 450 hold-out rows "
         "(25%, stratified, random_state 0). No hold-out row takes part in training or in any choice.\n\n"
         + markdown_table(["method", *(f"{b} labels" for b in BUDGETS), "per fit"], rows)
-        + f"\nMade by `python benchmarks/label_budget.py --jobs {arguments.jobs} --draws {arguments.draws}` on {machine()}; "
-        f"{versions()}.\n"
+        + f"\nMade by `python benchmarks/label_budget.py --jobs {arguments.jobs} --draws {arguments.draws}` "
+        f"on {machine()}; {versions()}.\n"
     )
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "label_budget.md").write_text(text)

@@ -29,9 +29,7 @@ _FILES = {
 }
 
 
-def _complete_name(
-    ctx: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem | str]:
+def _complete_name(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem | str]:
     from aaetools.datasets import DATASETS
 
     return [name for name in DATASETS if name.startswith(incomplete)]

@@ -255,35 +255,25 @@ def load_data_of(options: FitOptions) -> Dataset:
     """Load the rows that the options name."""
     from aaetools.cli.rows import load_data
 
-    return load_data(
-        options.data, target=options.target, unlabeled=options.unlabeled, id_column=options.id_column
-    )
+    return load_data(options.data, target=options.target, unlabeled=options.unlabeled, id_column=options.id_column)
 
 
-def _choose_rows(
-    options: FitOptions, dataset: Dataset
-) -> tuple[NDArray[np.int64], NDArray[np.int64], ChosenLabels]:
+def _choose_rows(options: FitOptions, dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64], ChosenLabels]:
     """Split rows into training and hold-out rows, hide labels, and refuse what cannot be learned from."""
     from aaetools.labels import encode_labels, is_unlabeled, split_holdout
 
     where = quote(options.data)
     if dataset.n_rows < MIN_TRAINING_ROWS:
-        raise DataError(
-            f"{where}: holds {dataset.n_rows} rows; at least {MIN_TRAINING_ROWS} are needed to train on"
-        )
+        raise DataError(f"{where}: holds {dataset.n_rows} rows; at least {MIN_TRAINING_ROWS} are needed to train on")
     if len(dataset.classes) == 1 and options.labels.kind != "none":
         raise LabelError(
             f"{where}: column {quote(dataset.target_name)}: every label is {quote(dataset.classes[0])}; "
             "label rows of at least two classes, or use --labels none"
         )
     if dataset.y is None and options.target is None and options.labels.kind not in ("partial", "none"):
-        raise LabelError(
-            f"{where}: no column is called label, target, class or y; name the labels with --target"
-        )
+        raise LabelError(f"{where}: no column is called label, target, class or y; name the labels with --target")
     try:
-        train, holdout = split_holdout(
-            dataset.y, options.hold_out, n_rows=dataset.n_rows, random_state=options.seed
-        )
+        train, holdout = split_holdout(dataset.y, options.hold_out, n_rows=dataset.n_rows, random_state=options.seed)
         given = None if dataset.y is None else dataset.y[train]
         chosen = choose_labels(given, options.labels, options.labels_per_class, options.seed)
     except LabelError as error:
@@ -296,9 +286,7 @@ def _choose_rows(
     if options.architecture == "conv" and dataset.image_shape is None:
         raise DataError(f"{where}: --architecture conv is for images, but its rows are none; use mlp")
     if isinstance(options.n_clusters, int) and options.n_clusters > dataset.n_rows:
-        raise DataError(
-            f"{where}: --n-clusters {options.n_clusters}, but there are only {dataset.n_rows} rows"
-        )
+        raise DataError(f"{where}: --n-clusters {options.n_clusters}, but there are only {dataset.n_rows} rows")
     if chosen.y is not None and dataset.y is not None and len(holdout):
         truth = dataset.y[holdout]
         unseen = set(truth[~is_unlabeled(truth)].tolist()) - set(encode_labels(chosen.y).classes.tolist())

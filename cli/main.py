@@ -76,9 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # names and labels come from files: what this terminal cannot show must not stop the program
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        code = cli.main(
-            given, prog_name="aaetools", standalone_mode=False, obj=shlex.join(["aaetools", *given])
-        )
+        code = cli.main(given, prog_name="aaetools", standalone_mode=False, obj=shlex.join(["aaetools", *given]))
     except click.ClickException as error:
         return _fail(_usage_message(error))
     except AAEToolsError as error:

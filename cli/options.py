@@ -56,9 +56,7 @@ class LabelsType(click.ParamType):  # type: ignore[type-arg]  # a generic only s
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Offer the words."""
         return [CompletionItem(word) for word in ("partial", "full", "none") if word.startswith(incomplete)]
 
@@ -80,9 +78,7 @@ class NumberOrAuto(click.ParamType):  # type: ignore[type-arg]  # a generic only
         except (TypeError, ValueError):
             number = self.least - 1
         if number < self.least:
-            self.fail(
-                f"{str(value)!r} is neither auto nor a whole number of at least {self.least}", param, ctx
-            )
+            self.fail(f"{str(value)!r} is neither auto nor a whole number of at least {self.least}", param, ctx)
         return number
 
 
@@ -91,9 +87,7 @@ class HiddenType(click.ParamType):  # type: ignore[type-arg]  # a generic only s
 
     name = "widths"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
         """Return the widths."""
         if isinstance(value, tuple):
             return value
@@ -115,9 +109,7 @@ class DataType(click.ParamType):  # type: ignore[type-arg]  # a generic only sin
         """Return the text as it is."""
         return str(value)
 
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Offer the bundled data sets, and files."""
         from aaetools.datasets import DATASETS
 

@@ -144,9 +144,7 @@ def prepare_out(out: Path | None, force: bool, as_json: bool, suffixes: tuple[st
     if out is not None:
         check_out_file(out, force, suffixes)
     elif as_json:
-        raise click.UsageError(
-            "--json needs --out: without it the table is printed", click.get_current_context()
-        )
+        raise click.UsageError("--json needs --out: without it the table is printed", click.get_current_context())
 
 
 def deliver(

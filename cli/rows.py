@@ -29,9 +29,7 @@ __all__ = [
     "rows_for",
 ]
 
-_PARAMETER = re.compile(
-    r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\b(target|unlabeled|id_column)=(?=['"\w-])?"""
-)
+_PARAMETER = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\b(target|unlabeled|id_column)=(?=['"\w-])?""")
 
 
 def in_options(message: str) -> str:
@@ -62,13 +60,18 @@ def _option_names() -> Iterator[None]:
 
 
 def load_data(
-    source: str, *, target: str | None = None, unlabeled: str | None = None, id_column: str | None = None
+    source: str,
+    *,
+    target: str | None = None,
+    unlabeled: str | None = None,
+    id_column: str | None = None,
+    min_rows: int = 2,
 ) -> Dataset:
     """Load a bundled data set or a file; see :func:`aaetools.datasets.load_dataset`."""
     from aaetools.datasets import load_dataset
 
     with _option_names():
-        return load_dataset(source, target=target, unlabeled=unlabeled, id_column=id_column)
+        return load_dataset(source, target=target, unlabeled=unlabeled, id_column=id_column, min_rows=min_rows)
 
 
 def has_own_names(dataset: Dataset) -> bool:
@@ -137,7 +140,9 @@ def rows_for(
     unlabeled: str | None = None,
     id_column: str | None = None,
 ) -> tuple[Dataset, Any]:
-    """Load rows and bring their features into the order that the model knows.
+    """Load rows, one or more, and bring their features into the order that the model knows.
+
+    A column that the model knows as a feature is one here, even if it is called "y" or "id".
 
     Parameters
     ----------
@@ -175,8 +180,7 @@ def rows_for(
         raise DataError(_difference(dataset, known))
     elif X.shape[1] != fitted.model.n_features_in_:
         raise DataError(
-            f"{quote(source)}: has {X.shape[1]} features, but the model was fitted with "
-            f"{fitted.model.n_features_in_}"
+            f"{quote(source)}: has {X.shape[1]} features, but the model was fitted with {fitted.model.n_features_in_}"
         )
     if not named:
         return dataset, X
@@ -188,18 +192,22 @@ def rows_for(
 def _load_like(
     fitted: FittedRun, source: str, target: str | None, unlabeled: str | None, id_column: str | None
 ) -> Dataset:
-    """Load rows; the labels are in the column of the model's own labels if there is one of that name."""
+    """Load rows; what the model calls its features and its labels is what they are."""
     from aaetools.datasets import DATASETS
     from aaetools.datasets.files import read_file
     from aaetools.datasets.tables import to_dataset
 
     own, path = fitted.target_name, Path(source).expanduser()
-    if target is not None or own is None or source in DATASETS or not path.is_file():
-        return load_data(source, target=target, unlabeled=unlabeled, id_column=id_column)
+    if source in DATASETS or not path.is_file():
+        return load_data(source, target=target, unlabeled=unlabeled, id_column=id_column, min_rows=1)
     with _option_names():
         table = read_file(path)
-        found = own if own in table.names else None
-        return to_dataset(table, target=found, unlabeled=unlabeled, id_column=id_column)
+        # an array of features needs no such help, and arrays beside it are none
+        present = set() if table.block is not None else set(table.names)
+        features = [name for name in fitted.feature_names if name in present]
+        if target is None and own in table.names and own not in features:
+            target = own
+        return to_dataset(table, target=target, unlabeled=unlabeled, id_column=id_column, features=features, min_rows=1)
 
 
 def _difference(dataset: Dataset, known: tuple[str, ...]) -> str:
@@ -210,9 +218,7 @@ def _difference(dataset: Dataset, known: tuple[str, ...]) -> str:
     if missing:
         parts.append(f"lacks {'column' if len(missing) == 1 else 'columns'} {listing(missing, 5)}")
     if extra:
-        parts.append(
-            f"has {'column' if len(extra) == 1 else 'columns'} {listing(extra, 5)}, unknown to the model"
-        )
+        parts.append(f"has {'column' if len(extra) == 1 else 'columns'} {listing(extra, 5)}, unknown to the model")
     advice = "give the columns that the model was fitted with"
     if extra and not missing:
         advice = "drop what is too much, or name labels with --target and row ids with --id-column"

@@ -30,12 +30,8 @@ Examples:
 """
 )
 @run_argument
-@click.option(
-    "-n", "--number", type=click.IntRange(1, 10_000_000), metavar="N", default=10, help="Rows to draw."
-)
-@click.option(
-    "--label", metavar="LABEL", show_default="the whole prior", help="Class to draw from, as in the labels."
-)
+@click.option("-n", "--number", type=click.IntRange(1, 10_000_000), metavar="N", default=10, help="Rows to draw.")
+@click.option("--label", metavar="LABEL", show_default="the whole prior", help="Class to draw from, as in the labels.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), metavar="N", default=0, help="Seed of the draw.")
 @out_file_option(*_SUFFIXES, default="csv on standard output")
 @device_option
@@ -64,9 +60,7 @@ def sample(
     from aaetools.cli.rows import open_run
 
     fitted = open_run(run, device)
-    rows = fitted.model.sample(
-        number, label=_class_called(fitted.model.classes_, label, run), random_state=seed
-    )
+    rows = fitted.model.sample(number, label=_class_called(fitted.model.classes_, label, run), random_state=seed)
     flat = rows.reshape(number, -1)
     names = fitted.feature_names or tuple(f"x{i}" for i in range(flat.shape[1]))
     table = pd.DataFrame(flat, columns=list(names))
@@ -86,6 +80,4 @@ def _class_called(classes: Any, label: str | None, run: Path) -> Any:
             return known
     if len(classes) == 0:
         raise LabelError(f"{run}: its model was fitted without labels; leave --label out")
-    raise LabelError(
-        f"{run}: no class {quote(label)}{did_you_mean(label, classes)} (classes: {listing(classes, 20)})"
-    )
+    raise LabelError(f"{run}: no class {quote(label)}{did_you_mean(label, classes)} (classes: {listing(classes, 20)})")

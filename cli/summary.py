@@ -55,9 +55,7 @@ def _data_line(data: DataSummary) -> str:
 def _accuracy(analysis: Analysis) -> list[str]:
     found = analysis.classification
     if found is None:
-        why = (
-            "nothing was held out" if analysis.data.n_holdout == 0 else "there are no labels to compare with"
-        )
+        why = "nothing was held out" if analysis.data.n_holdout == 0 else "there are no labels to compare with"
         return _paragraph("Accuracy", f"not measured: {why}.")
     rows = [
         (

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from aaetools.datasets.messages import did_you_mean, listing, quote
-from aaetools.datasets.tables import MAX_FEATURES, NA_WORDS, Table
+from aaetools.datasets.tables import MAX_FEATURES, NA_WORDS, Table, is_text
 from aaetools.exceptions import DataError
 
 if TYPE_CHECKING:
@@ -179,9 +179,7 @@ def read_text(path: Path, delimiter: str) -> Table:
     except (ValueError, OverflowError, RecursionError, pd.errors.ParserWarning) as error:
         raise _error(path, f"cannot be parsed ({_reason(error)})") from None
     if frame.shape != (n_rows, len(header)):
-        raise _error(
-            path, f"cannot be parsed: {n_rows} lines of data give {len(frame)} rows; check its quotes"
-        )
+        raise _error(path, f"cannot be parsed: {n_rows} lines of data give {len(frame)} rows; check its quotes")
     frame.columns = pd.Index(header, dtype=object)
     return Table(path=path, columns=frame, text=True, locate=partial(_line_of, path, delimiter))
 
@@ -222,9 +220,7 @@ def _scan(path: Path, delimiter: str) -> tuple[list[str], int]:
                 header = [name.strip() for name in record]
                 _check_header(path, header, delimiter, line)
             elif len(record) != len(header):
-                raise _error(
-                    path, f"the number of cells is {len(record)}, but the header names {len(header)}", line
-                )
+                raise _error(path, f"the number of cells is {len(record)}, but the header names {len(header)}", line)
             else:
                 n_rows += 1
     except UnicodeDecodeError:
@@ -261,9 +257,7 @@ def _check_header(path: Path, header: list[str], delimiter: str, line: int) -> N
     seen: set[str] = set()
     for name in header:
         if name in seen:
-            problem = (
-                f"column {quote(name)}: the name occurs more than once; rename or drop one of the columns"
-            )
+            problem = f"column {quote(name)}: the name occurs more than once; rename or drop one of the columns"
             raise _error(path, problem, line)
         seen.add(name)
     # a frame without names is saved with the header 0, 1, 2, ...; other numbers are a row of data
@@ -328,9 +322,7 @@ def _check_arrow_types(path: Path, schema: Any) -> None:
     for column in schema:
         kind = column.type.value_type if types.is_dictionary(column.type) else column.type
         if not any(is_known(kind) for is_known in known):
-            problem = (
-                f"column {quote(column.name)}: holds {quote(column.type)}; drop it or encode it as numbers"
-            )
+            problem = f"column {quote(column.name)}: holds {quote(column.type)}; drop it or encode it as numbers"
             raise _error(path, problem)
 
 
@@ -504,15 +496,11 @@ def _flattened(
             "(rows, height, width, channels)",
         )
     if array.ndim == 4 and array.shape[3] > 4 >= array.shape[1]:
-        raise _error(
-            path, f"{what}: has shape {array.shape}; move the channels to the end: transpose(0, 2, 3, 1)"
-        )
+        raise _error(path, f"{what}: has shape {array.shape}; move the channels to the end: transpose(0, 2, 3, 1)")
     row_shape = array.shape[1:]
     n_features = math.prod(row_shape)
     if n_features > MAX_FEATURES:
-        raise _error(
-            path, f"{what}: has {n_features:,} features per row; at most {MAX_FEATURES:,} are supported"
-        )
+        raise _error(path, f"{what}: has {n_features:,} features per row; at most {MAX_FEATURES:,} are supported")
     block = array.reshape(len(array), n_features)
     if array.ndim == 2:
         return block, tuple(f"x{i}" for i in range(n_features)), None
@@ -527,9 +515,7 @@ def _one_per_row(array: NDArray[Any], n_rows: int) -> NDArray[Any]:
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
-        raise _UnusableError(
-            f"has shape {array.shape}, not one entry per row (one-hot rows: save their argmax)"
-        )
+        raise _UnusableError(f"has shape {array.shape}, not one entry per row (one-hot rows: save their argmax)")
     if len(array) != n_rows:
         raise _UnusableError(f"has {len(array)} entries for {n_rows} rows of features")
     if array.dtype.kind not in "iufbUS":
@@ -538,10 +524,21 @@ def _one_per_row(array: NDArray[Any], n_rows: int) -> NDArray[Any]:
         if array.dtype.kind == "S":
             return _objects(entry.decode("utf-8") for entry in array.tolist())
         if array.dtype.kind == "U":
-            return array.astype(object)
+            return _texts(array)
     except ValueError:
         raise _UnusableError("holds text that cannot be decoded") from None
     return array.astype(array.dtype.newbyteorder("=") if array.dtype.kind in "iub" else "f8")
+
+
+def _texts(array: NDArray[Any]) -> NDArray[Any]:
+    """Return strings as objects; numpy keeps any code, but half of a surrogate pair cannot be written."""
+    texts = array.astype(object)
+    for row, text in enumerate(texts):
+        if not is_text(text):
+            raise _UnusableError(
+                f"holds half of a surrogate pair in {quote(text)} at row {row} (counted from 0), which is no character"
+            )
+    return texts
 
 
 def _objects(values: Iterator[str]) -> NDArray[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from aaetools.datasets.dataset import Dataset
@@ -21,6 +22,8 @@ def load_dataset(
     target: str | None = None,
     unlabeled: str | int | None = None,
     id_column: str | None = None,
+    features: Collection[str] = (),
+    min_rows: int = 2,
 ) -> Dataset:
     """Load a bundled data set by name, or a file by path.
 
@@ -35,6 +38,11 @@ def load_dataset(
         Category that stands for "unlabelled". Empty cells and -1 always do.
     id_column
         The column of row identifiers. None takes the one called id or row_id, or a data frame's saved index.
+    features
+        Columns of a file that are features whatever they are called: ``features=["y"]`` keeps a column "y"
+        from being taken as the labels.
+    min_rows
+        Fewer rows than this are refused: learning needs two, a fitted model can do with one.
 
     Returns
     -------
@@ -54,6 +62,8 @@ def load_dataset(
     ((150, 4), ('setosa', 'versicolor', 'virginica'))
     """
     if isinstance(source, str) and source in DATASETS:
+        if features:
+            raise DataError(f"data set {source!r} has no columns to choose from; features= is for files")
         return _load_bundled(DATASETS[source], target, unlabeled, id_column)
     path = Path(os.path.expanduser(source))
     if isinstance(source, str) and not _looks_like_path(source):
@@ -61,19 +71,22 @@ def load_dataset(
             f"{quote(source)} is neither a bundled data set nor a file{did_you_mean(source, DATASETS)} "
             f"(bundled: {', '.join(DATASETS)}; files: {', '.join(READERS)})"
         )
-    return to_dataset(read_file(path), target=target, unlabeled=unlabeled, id_column=id_column)
+    return to_dataset(
+        read_file(path),
+        target=target,
+        unlabeled=unlabeled,
+        id_column=id_column,
+        features=features,
+        min_rows=min_rows,
+    )
 
 
 def _looks_like_path(source: str) -> bool:
     """Tell whether a text is meant as a path, so that a mistyped name is answered with the names."""
-    return bool(source) and (
-        os.path.exists(source) or Path(source).suffix != "" or Path(source).name != source
-    )
+    return bool(source) and (os.path.exists(source) or Path(source).suffix != "" or Path(source).name != source)
 
 
-def _load_bundled(
-    card: DataCard, target: str | None, unlabeled: str | int | None, id_column: str | None
-) -> Dataset:
+def _load_bundled(card: DataCard, target: str | None, unlabeled: str | int | None, id_column: str | None) -> Dataset:
     if target is not None and target != card.target_name:
         raise DataError(
             f"data set {card.name!r} has no label column {quote(target)}; "

@@ -5,7 +5,7 @@ Everything here is blind to file formats; every complaint names the file, the ro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["ID_NAMES", "LABEL_NAMES", "MAX_FEATURES", "MAX_MAGNITUDE", "NA_WORDS", "Table", "to_dataset"]
+__all__ = [
+    "ID_NAMES",
+    "LABEL_NAMES",
+    "MAX_FEATURES",
+    "MAX_MAGNITUDE",
+    "NA_WORDS",
+    "Table",
+    "is_text",
+    "to_dataset",
+]
 
 LABEL_NAMES = ("label", "labels", "target", "class", "y")
 """Columns taken as the labels when none is named (case is ignored)."""
@@ -114,6 +123,8 @@ def to_dataset(
     target: str | None = None,
     unlabeled: str | int | None = None,
     id_column: str | None = None,
+    features: Collection[str] = (),
+    min_rows: int = 2,
 ) -> Dataset:
     """Pick labels, row ids and features from a table and check every cell.
 
@@ -129,6 +140,11 @@ def to_dataset(
     id_column
         Name of the column of row ids. None takes the one that is called as in :data:`ID_NAMES`, or a saved
         index without a name, if there is one.
+    features
+        Columns that are features whatever they are called, never taken as labels or row ids by their name.
+        The columns that are not named here are sorted out as ever.
+    min_rows
+        Fewer rows than this are refused; none always are.
 
     Raises
     ------
@@ -136,12 +152,13 @@ def to_dataset(
         If a column is missing or a cell cannot be used.
     """
     _check_names(table)
-    _check_rows(table)
-    target = _find_target(table, target)
+    _check_rows(table, min_rows)
+    certain = _certain_features(table, features, target, id_column)
+    target = _find_target(table, target, certain)
     if unlabeled is not None and target is None:
         raise table.error(f"unlabeled={quote(unlabeled)} needs a label column; name it with target=")
     saved_index = _saved_index(table)
-    id_column = _find_ids(table, id_column, saved_index, target)
+    id_column = _find_ids(table, id_column, saved_index, target, certain)
     y = None if target is None else _labels(table, target, unlabeled)
     names, X = _features(table, exclude={target, id_column, saved_index})
     return Dataset(
@@ -157,21 +174,32 @@ def to_dataset(
 
 
 def _check_names(table: Table) -> None:
-    """Refuse two columns of the same name: which one is meant cannot be known."""
+    """Refuse two columns of the same name, of which none can be meant, and names that no file can hold."""
     seen: set[str] = set()
+    for name in (*table.names, *table.block_names):
+        if not is_text(name):
+            raise table.error("the name holds half of a surrogate pair, which is no character; rename it", column=name)
     for name in table.names:
         if name in seen:
-            raise table.error(
-                "the name occurs more than once; rename or drop one of the columns", column=name
-            )
+            raise table.error("the name occurs more than once; rename or drop one of the columns", column=name)
         seen.add(name)
 
 
-def _check_rows(table: Table) -> None:
-    if table.n_rows < 2:
-        raise table.error(
-            "holds no rows" if table.n_rows == 0 else "holds only one row; at least 2 are needed"
-        )
+def is_text(text: str) -> bool:
+    """Tell whether a string is proper Unicode, which half of a surrogate pair alone is not."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _check_rows(table: Table, min_rows: int) -> None:
+    if table.n_rows == 0:
+        raise table.error("holds no rows")
+    if table.n_rows < min_rows:
+        held = "one row" if table.n_rows == 1 else f"{table.n_rows} rows"
+        raise table.error(f"holds only {held}; at least {min_rows} are needed")
 
 
 # Which column is what
@@ -190,13 +218,36 @@ def _named(table: Table, name: str, what: str) -> str:
     )
 
 
-def _find_target(table: Table, target: str | None) -> str | None:
+def _certain_features(
+    table: Table, features: Collection[str], target: str | None, id_column: str | None
+) -> frozenset[str]:
+    """Return the columns that may not be guessed to be anything but features; check that they exist."""
+    known = table.names if table.block is None else list(table.block_names)
+    existing = set(known)
+    for name in features:
+        if name not in existing:
+            raise table.error(
+                f"no column {quote(name)} to use as a feature{did_you_mean(name, known)} (columns: {listing(known)})"
+            )
+    if table.block is not None:  # its features are an array of their own, whatever stands beside it
+        return frozenset()
+    for column, what in ((target, "the labels"), (id_column, "the row ids")):
+        if column is not None and column in features:
+            raise table.error(f"cannot be both {what} and a feature", column=column)
+    return frozenset(features)
+
+
+def _find_target(table: Table, target: str | None, certain: Collection[str]) -> str | None:
     if target is not None:
         return _named(table, target, "labels")
     for name, reason in table.unusable.items():
         if name.lower() in LABEL_NAMES:
             raise table.error(f"looks like the labels by its name, but it {reason}", column=name)
-    found = [name for name in table.names if name.lower() in LABEL_NAMES and not _is_coordinate(table, name)]
+    found = [
+        name
+        for name in table.names
+        if name.lower() in LABEL_NAMES and name not in certain and not _is_coordinate(table, name)
+    ]
     if len(found) > 1:
         problem = f"more than one column may hold the labels ({listing(found)})"
         raise table.error(f"{problem}; name it with target= and drop the others")
@@ -227,16 +278,20 @@ def _saved_index(table: Table) -> str | None:
     return None
 
 
-def _find_ids(table: Table, id_column: str | None, saved_index: str | None, target: str | None) -> str | None:
+def _find_ids(
+    table: Table,
+    id_column: str | None,
+    saved_index: str | None,
+    target: str | None,
+    certain: Collection[str],
+) -> str | None:
     if id_column is not None:
         if id_column == target:
             raise table.error("cannot be both the labels and the row ids", column=id_column)
         return _named(table, id_column, "row ids")
-    found = [name for name in table.names if name.lower() in ID_NAMES and name != target]
+    found = [name for name in table.names if name.lower() in ID_NAMES and name != target and name not in certain]
     if len(found) > 1:
-        raise table.error(
-            f"more than one column may hold row ids ({listing(found)}); name it with id_column="
-        )
+        raise table.error(f"more than one column may hold row ids ({listing(found)}); name it with id_column=")
     return found[0] if found else saved_index
 
 
@@ -249,9 +304,7 @@ def _row_ids(table: Table, name: str | None) -> NDArray[Any]:
     column = table.columns[name]
     missing = column.isna().to_numpy()
     if missing.any():
-        raise table.error(
-            "row id is missing; fill it or drop the column", row=int(missing.argmax()), column=name
-        )
+        raise table.error("row id is missing; fill it or drop the column", row=int(missing.argmax()), column=name)
     repeated = column.duplicated().to_numpy()
     if repeated.any():
         second = int(repeated.argmax())
@@ -295,9 +348,7 @@ def _labels(table: Table, name: str, unlabeled: str | int | None) -> NDArray[Any
             column=name,
         )
     marks = [_is_unlabeled(value, unlabeled, text=table.text) for value in values]
-    kind = _label_kind(
-        table, name, [None if mark else v for v, mark in zip(values, marks, strict=True)], codes
-    )
+    kind = _label_kind(table, name, [None if mark else v for v, mark in zip(values, marks, strict=True)], codes)
     if kind is None:
         return None
     if kind is int:
@@ -326,9 +377,7 @@ def _label_kind(table: Table, name: str, values: list[Any], codes: NDArray[Any])
         if value is None:
             continue
         if isinstance(value, float):
-            raise refused(
-                f"{value:g} is a measurement, not a class; labels are integers, text or booleans", code
-            )
+            raise refused(f"{value:g} is a measurement, not a class; labels are integers, text or booleans", code)
         if not isinstance(value, bool | int | str):
             raise refused(f"{quote(value)} cannot be a label; labels are integers, text or booleans", code)
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
@@ -495,9 +544,7 @@ def _refuse_cell(table: Table, value: float, kind: str, row: int, name: str) -> 
     elif abs(value) == float("inf"):
         problem = "infinite value; replace it or drop the row"
     elif kind in "iu":
-        problem = (
-            f"{value:.0f} is beyond 2^53; if it is an identifier, drop the column or name it with id_column="
-        )
+        problem = f"{value:.0f} is beyond 2^53; if it is an identifier, drop the column or name it with id_column="
     else:
         problem = f"{value:g} is larger than {MAX_MAGNITUDE:g}; rescale the column or drop the row"
     raise table.error(problem, row=row, column=name)

@@ -135,8 +135,7 @@ def side_by_side(*blocks: Figure | Table | Note) -> tuple[Block, ...]:
     narrow = tuple(
         block
         for block in blocks
-        if not (isinstance(block, Figure) and block.width > _WIDE)
-        and not (isinstance(block, Table) and block.folded)
+        if not (isinstance(block, Figure) and block.width > _WIDE) and not (isinstance(block, Table) and block.folded)
     )
     if len(narrow) < 2:
         return blocks

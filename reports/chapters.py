@@ -87,9 +87,7 @@ def _accuracy(analysis: Analysis) -> Chapter | None:
         return None
     model, n_classes = found.model, len(found.classes)
     scores = sorted([model, *found.baselines], key=lambda score: (-score.accuracy.value, score is not model))
-    listed = ", ".join(
-        f"{text.shorten(text.method_name(s.name), 40)} {text.percent(s.accuracy.value)}" for s in scores
-    )
+    listed = ", ".join(f"{text.shorten(text.method_name(s.name), 40)} {text.percent(s.accuracy.value)}" for s in scores)
     bars = figure(
         lambda ax: plots.accuracy_bars(ax, model, found.baselines, chance=1 / max(n_classes, 1)),
         (5.5, 1.4 + 0.5 * len(scores)),
@@ -150,9 +148,7 @@ def _latent(analysis: Analysis) -> Chapter:
     n_dims = analysis.model.n_components
     line = where.kind == "axes" and n_dims == 1
 
-    def draw(
-        rows: pd.DataFrame, labels: str | None, title: str, wrong: NDArray[np.bool_] | None = None
-    ) -> Any:
+    def draw(rows: pd.DataFrame, labels: str | None, title: str, wrong: NDArray[np.bool_] | None = None) -> Any:
         return lambda ax: plots.latent_map(
             ax,
             *_coordinates(rows, "latent"),
@@ -185,9 +181,7 @@ def _latent(analysis: Analysis) -> Chapter:
         known = shown[shown["label_true"].notna()]
         truth, predicted = _labels(known, "label_true"), _labels(known, "label_pred")
         wrong = np.array([b is not None and a != b for a, b in zip(truth, predicted, strict=True)])
-        how = (
-            "These rows came without a label: crosses should be few and lie between groups, not inside them."
-        )
+        how = "These rows came without a label: crosses should be few and lie between groups, not inside them."
         if line:
             how = "These rows came without a label: the curves should stay apart and follow the dashed ones."
         figures.append(
@@ -303,24 +297,19 @@ def _clusters(analysis: Analysis) -> Chapter:
                 _map(kind, shown, names, order, f"{name} by cluster", unlabeled_name="noise"),
                 _map_size(len(order)),
                 alt=f"{name} of {len(shown):,} rows, coloured by the {found.n_clusters} clusters found.",
-                how="Colours and numbers name clusters, not classes; a cluster should be one connected group."
-                + remark,
+                how="Colours and numbers name clusters, not classes; a cluster should be one connected group." + remark,
             )
         )
     about, sizes = facts("How the clusters were found", pairs), _cluster_sizes(analysis)
     # Few clusters: their sizes stand beside the picture. Many: the facts do.
-    blocks = (
-        (*side_by_side(*figures, about), sizes) if sizes.folded else (*side_by_side(*figures, sizes), about)
-    )
+    blocks = (*side_by_side(*figures, about), sizes) if sizes.folded else (*side_by_side(*figures, sizes), about)
     return Chapter("clusters", "Clusters", text.shorten(found.verdict, 400), blocks)
 
 
 def _cluster_sizes(analysis: Analysis) -> Table:
     rows = analysis.tables.rows
     known = pd.Series(_labels(rows, "label_true"), index=rows.index, dtype=object)
-    known = known.where(
-        known.notna(), pd.Series(_labels(rows, "label_given"), index=rows.index, dtype=object)
-    )
+    known = known.where(known.notna(), pd.Series(_labels(rows, "label_given"), index=rows.index, dtype=object))
     lines = []
     for cluster, size in enumerate(analysis.clustering.sizes):
         tally = known[rows["cluster"] == cluster].value_counts()
@@ -414,9 +403,7 @@ def _images(analysis: Analysis) -> Chapter | None:
     if len(images.samples):
         figures.append(_samples(images))
     verdict = f"The reconstruction explains {text.percent(analysis.model.reconstruction_r2)} of the variance."
-    return (
-        Chapter("images", "Reconstructions and samples", verdict, side_by_side(*figures)) if figures else None
-    )
+    return Chapter("images", "Reconstructions and samples", verdict, side_by_side(*figures)) if figures else None
 
 
 def _samples(images: Images) -> Figure:
@@ -438,9 +425,7 @@ def _samples(images: Images) -> Figure:
 
 def _training(analysis: Analysis) -> Chapter:
     history, model = analysis.tables.history, analysis.model
-    losses = [
-        str(name) for name in history.columns if str(name).endswith("_loss") and _has(history, str(name))
-    ]
+    losses = [str(name) for name in history.columns if str(name).endswith("_loss") and _has(history, str(name))]
     game = [name for name in losses if name in {"discriminator_loss", "generator_loss"}]
     plans: list[tuple[list[str], str, str]] = [
         (
@@ -462,15 +447,12 @@ def _training(analysis: Analysis) -> Chapter:
     figures = []
     for terms, title, how in plans:
         if terms:
-            ends = ", ".join(
-                f"{term.replace('_', ' ')} {text.number(float(history[term].iloc[-1]))}" for term in terms
-            )
+            ends = ", ".join(f"{term.replace('_', ' ')} {text.number(float(history[term].iloc[-1]))}" for term in terms)
             figures.append(
                 figure(
                     _curves(history, terms, title),
                     _CURVE_SIZE,
-                    alt=f"{title} over {text.count(len(history), 'epoch')}; at the end: "
-                    f"{text.shorten(ends, 300)}.",
+                    alt=f"{title} over {text.count(len(history), 'epoch')}; at the end: {text.shorten(ends, 300)}.",
                     how=how,
                 )
             )
@@ -490,9 +472,7 @@ def _training(analysis: Analysis) -> Chapter:
         f"Training ran {text.count(model.n_epochs, 'epoch')}; at its end the discriminator was right "
         f"{accuracy} of the time (theory: 50%)."
     )
-    return Chapter(
-        "training", "Training curves and health", verdict, (_health(analysis), *side_by_side(*figures))
-    )
+    return Chapter("training", "Training curves and health", verdict, (_health(analysis), *side_by_side(*figures)))
 
 
 _HEALTH: dict[str, Tone] = {"fine": "good", "alarm": "bad"}
@@ -583,9 +563,7 @@ def _map(
     x, y = _coordinates(rows, kind)
     if kind == "latent":
         return lambda ax: plots.latent_map(ax, x, y, labels, classes=classes, title=title)
-    return lambda ax: plots.umap_map(
-        ax, x, y, labels, classes=classes, title=title, unlabeled_name=unlabeled_name
-    )
+    return lambda ax: plots.umap_map(ax, x, y, labels, classes=classes, title=title, unlabeled_name=unlabeled_name)
 
 
 def _curves(history: pd.DataFrame, terms: list[str], title: str) -> Callable[[Axes], Axes]:
@@ -595,8 +573,7 @@ def _curves(history: pd.DataFrame, terms: list[str], title: str) -> Callable[[Ax
 def _settings(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return names and values in the order of the names, shortened."""
     return sorted(
-        (text.shorten(str(name)), text.shorten(text.setting(value), 200))
-        for name, value in parameters.items()
+        (text.shorten(str(name)), text.shorten(text.setting(value), 200)) for name, value in parameters.items()
     )
 
 

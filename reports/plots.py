@@ -86,8 +86,7 @@ _STATISTIC_NAMES = {"mmd": "MMD", "sliced_wasserstein": "sliced Wasserstein"}
 def class_styles(classes: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Return colour and marker of each class; the first ten differ by colour alone."""
     return {
-        label: (PALETTE[i % len(PALETTE)], MARKERS[i // len(PALETTE) % len(MARKERS)])
-        for i, label in enumerate(classes)
+        label: (PALETTE[i % len(PALETTE)], MARKERS[i // len(PALETTE) % len(MARKERS)]) for i, label in enumerate(classes)
     }
 
 
@@ -236,9 +235,7 @@ def latent_map(
         n_wrong = int(wrong.sum())
         # Many crosses are drawn small, so that what lies below them can be seen.
         size, width = (34, 1.3) if n_wrong <= 60 else (11, 0.8)
-        ax.scatter(
-            x[wrong], y[wrong], marker="x", s=size, lw=width, color=INK, zorder=4, rasterized=n_wrong > 400
-        )
+        ax.scatter(x[wrong], y[wrong], marker="x", s=size, lw=width, color=INK, zorder=4, rasterized=n_wrong > 400)
     _name_classes(
         ax,
         x,
@@ -246,16 +243,8 @@ def latent_map(
         names,
         classes,
         extra=[
-            *(
-                [Line2D([], [], color=INK, lw=1.2, label="prior, 90%")]
-                if prior is not None and len(prior)
-                else []
-            ),
-            *(
-                [_legend_dot(INK, "x", "wrong prediction")]
-                if mistakes is not None and np.any(mistakes)
-                else []
-            ),
+            *([Line2D([], [], color=INK, lw=1.2, label="prior, 90%")] if prior is not None and len(prior) else []),
+            *([_legend_dot(INK, "x", "wrong prediction")] if mistakes is not None and np.any(mistakes) else []),
         ],
     )
     ax.set_aspect("equal", adjustable="datalim")
@@ -302,9 +291,7 @@ def image_pairs(ax: Axes, originals: ArrayLike, reconstructions: ArrayLike, *, c
     n = min(len(above), len(below))
     low, high = _value_range(above[:n])
     columns = max(1, min(columns, n))
-    rows = [
-        part[start : start + columns] for start in range(0, n, columns) for part in (above[:n], below[:n])
-    ]
+    rows = [part[start : start + columns] for start in range(0, n, columns) for part in (above[:n], below[:n])]
     centers = _draw_mosaic(ax, rows, columns, low, high, pair=2)
     ax.set_yticks(centers, ["original", "reconstruction"] * (len(rows) // 2))
     ax.set_title(f"Originals, with their reconstructions below ({n} rows)")
@@ -424,9 +411,7 @@ def prior_match_bars(ax: Axes, results: Sequence[GoodnessOfFit]) -> Axes:
     ax.tick_params(axis="y", length=0)
     ax.grid(False, axis="y")
     ax.spines["left"].set_visible(False)
-    verdicts = [
-        verdict for verdict in _VERDICT_COLORS if any(result.verdict == verdict for result in results)
-    ]
+    verdicts = [verdict for verdict in _VERDICT_COLORS if any(result.verdict == verdict for result in results)]
     handles = [
         *(
             _legend_dot(MUTED, MARKERS[i % len(MARKERS)], _display(statistic_name(name), 28))
@@ -468,18 +453,14 @@ def _labels_and_classes(
     return names, list(classes)
 
 
-def _scatter(
-    ax: Axes, x: NDArray[Any], y: NDArray[Any], names: NDArray[np.object_], classes: Sequence[str]
-) -> None:
+def _scatter(ax: Axes, x: NDArray[Any], y: NDArray[Any], names: NDArray[np.object_], classes: Sequence[str]) -> None:
     styles = class_styles(classes)
     known = np.array([name in styles for name in names], dtype=bool)
     size = float(np.clip(9000 / max(len(x), 1), 3, 26))
     if not classes:
         ax.scatter(x, y, s=size, color=PALETTE[0], alpha=0.7, lw=0, rasterized=True)
         return
-    ax.scatter(
-        x[~known], y[~known], s=size, color=UNLABELED_COLOR, alpha=0.45, lw=0, rasterized=True, zorder=1
-    )
+    ax.scatter(x[~known], y[~known], s=size, color=UNLABELED_COLOR, alpha=0.45, lw=0, rasterized=True, zorder=1)
     # A few labelled rows among many must be found: they are drawn larger.
     size = float(np.clip(9000 / max(int(known.sum()), 1), size, 26))
     order = np.random.default_rng(0).permutation(np.flatnonzero(known))
@@ -487,9 +468,7 @@ def _scatter(
         part = [i for i in order if styles[names[i]][1] == marker]
         if part:
             colors = [styles[names[i]][0] for i in part]
-            ax.scatter(
-                x[part], y[part], s=size, c=colors, marker=marker, alpha=0.85, lw=0, rasterized=True, zorder=2
-            )
+            ax.scatter(x[part], y[part], s=size, c=colors, marker=marker, alpha=0.85, lw=0, rasterized=True, zorder=2)
 
 
 def _outline(ax: Axes, x: NDArray[Any], y: NDArray[Any], color: str) -> None:
@@ -499,9 +478,7 @@ def _outline(ax: Axes, x: NDArray[Any], y: NDArray[Any], color: str) -> None:
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # degenerate clouds have no outline
-        sns.kdeplot(
-            x=x, y=y, ax=ax, levels=[0.1], color=color, linewidths=1.4, gridsize=60, bw_adjust=1.15, zorder=3
-        )
+        sns.kdeplot(x=x, y=y, ax=ax, levels=[0.1], color=color, linewidths=1.4, gridsize=60, bw_adjust=1.15, zorder=3)
 
 
 def _latent_line(
@@ -607,9 +584,7 @@ def _apart(anchors: NDArray[Any], ax: Axes, size: float) -> NDArray[Any]:
 
 
 def _legend_dot(color: str, marker: str, name: str) -> Line2D:
-    return Line2D(
-        [], [], ls="", marker=marker, color=color, ms=6.5, mew=1.4 if marker == "x" else 0, label=name
-    )
+    return Line2D([], [], ls="", marker=marker, color=color, ms=6.5, mew=1.4 if marker == "x" else 0, label=name)
 
 
 def _legend_right(ax: Axes, handles: Sequence[Line2D]) -> None:
@@ -673,11 +648,7 @@ def _draw_mosaic(
 
 
 def _epochs(history: pd.DataFrame) -> NDArray[Any]:
-    return (
-        history["epoch"].to_numpy(float)
-        if "epoch" in history
-        else np.arange(1, len(history) + 1, dtype=float)
-    )
+    return history["epoch"].to_numpy(float) if "epoch" in history else np.arange(1, len(history) + 1, dtype=float)
 
 
 def _lone(epochs: NDArray[Any]) -> str:

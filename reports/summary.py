@@ -41,9 +41,7 @@ def what_was_done(analysis: Analysis) -> str:
     if data.n_holdout:
         told += f" {text.count(data.n_holdout, 'more row')} were held out: training never saw them."
     time = "" if math.isnan(model.fit_seconds) else f"{text.duration(model.fit_seconds)} "
-    return (
-        f"{told} Training took {text.count(model.n_epochs, 'epoch')} ({time}on {text.shorten(model.device)})."
-    )
+    return f"{told} Training took {text.count(model.n_epochs, 'epoch')} ({time}on {text.shorten(model.device)})."
 
 
 def answers(analysis: Analysis) -> list[Answer]:
@@ -122,7 +120,7 @@ def _prior_met(analysis: Analysis) -> Answer:
     if worst is None:
         return Answer(question, "Not measured", sentence, "none", rule, "prior")
     value, tone = VERDICTS[worst.verdict]
-    if tone == "good" and any(result.verdict == "not met" for result in match.results):
+    if tone == "good" and any(result.verdict != "met" for result in match.results):
         value, tone = "Met overall", "mixed"
     return Answer(question, value, sentence, tone, rule, "prior")
 
@@ -151,7 +149,8 @@ def _alarms(analysis: Analysis) -> Answer:
         text.count(n, "alarm") if n else "None",
         "They are listed below: look at them before you use the results." if n else "Every check passed.",
         "bad" if n else "good",
-        "Set off, for example, by a discriminator that always wins, by dead latent axes, by one cluster with "
-        "nearly all rows, or by reconstructions no better than the mean.",
+        "Set off, for example, by a baseline that is clearly better, by a discriminator that always wins, by "
+        "dead latent axes, by one cluster with nearly all rows, or by reconstructions no better than the "
+        "mean.",
         "training",
     )

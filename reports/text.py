@@ -35,9 +35,7 @@ _METHOD_NAMES = {"knn": "k-NN", "kmeans": "k-means", "AdversarialAutoencoder": "
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _MINUS = "\N{MINUS SIGN}"
 _TIMES = "\N{MULTIPLICATION SIGN}"
-_SUPERSCRIPT = str.maketrans(
-    "-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"
-)
+_SUPERSCRIPT = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
 
 
 def _clean_character(character: str) -> str:
@@ -144,8 +142,6 @@ def setting(value: Any) -> str:
     if isinstance(value, float):
         return repr(value)
     try:
-        return json.dumps(
-            value, ensure_ascii=False, sort_keys=True, default=lambda other: type(other).__name__
-        )
+        return json.dumps(value, ensure_ascii=False, sort_keys=True, default=lambda other: type(other).__name__)
     except (TypeError, ValueError):
         return type(value).__name__

@@ -171,6 +171,7 @@ def analyze(
         n_components=summary.n_components,
         cluster_sizes=clustering.sizes,
         reconstruction_r2=summary.reconstruction_r2,
+        classification=classification,
     )
     return Analysis(
         data=_data_summary(model, rows, dataset, image_shape),
@@ -214,9 +215,7 @@ def _encode_rows(
         codes=np.concatenate([np.asarray(model.transform(block), dtype=np.float32) for block in blocks]),
         error=np.concatenate([model.reconstruction_error(block) for block in blocks]),
         proba=np.concatenate([model.predict_proba(block) for block in blocks]) if has_classes else None,
-        given=np.concatenate(
-            [_known_labels(model, y, n_train, "training"), np.full(n_holdout, None, dtype=object)]
-        ),
+        given=np.concatenate([_known_labels(model, y, n_train, "training"), np.full(n_holdout, None, dtype=object)]),
         true=np.concatenate(
             [np.full(n_train, None, dtype=object), _known_labels(model, y_holdout, n_holdout, "hold-out")]
         ),
@@ -240,9 +239,7 @@ def _classification(
             random_state=random_state,
         )
     predicted = np.asarray(model.classes_)[rows.proba[tested].argmax(axis=1)]
-    return classify(
-        rows.true[tested], predicted, model.classes_, baselines=others, model_name=type(model).__name__
-    )
+    return classify(rows.true[tested], predicted, model.classes_, baselines=others, model_name=type(model).__name__)
 
 
 def _clustering(
@@ -300,12 +297,8 @@ def _row_table(
         "split": np.array(["train"] * rows.n_train + ["holdout"] * rows.n_holdout, dtype=object),
         "label_given": _as_strings(rows.given, model.classes_),
         "label_true": _as_strings(rows.true, model.classes_),
-        "label_pred": np.full(n, None, dtype=object)
-        if rows.proba is None
-        else names[rows.proba.argmax(axis=1)],
-        "confidence": missing
-        if rows.proba is None
-        else np.clip(rows.proba.max(axis=1), 0, 1).astype(np.float32),
+        "label_pred": np.full(n, None, dtype=object) if rows.proba is None else names[rows.proba.argmax(axis=1)],
+        "confidence": missing if rows.proba is None else np.clip(rows.proba.max(axis=1), 0, 1).astype(np.float32),
         "cluster": clusters,
         "reconstruction_error": rows.error.astype(np.float32),
         "latent_x": coordinates[:, 0].astype(np.float32),
@@ -353,8 +346,7 @@ def _images(
     classes = list(model.classes_)
     if classes and len(classes) <= _MAX_SAMPLED_CLASSES and model.prior_.n_components == len(classes):
         drawn = [
-            model.sample(_SAMPLES_PER_CLASS, label=c, random_state=random_state + k)
-            for k, c in enumerate(classes)
+            model.sample(_SAMPLES_PER_CLASS, label=c, random_state=random_state + k) for k, c in enumerate(classes)
         ]
         samples, labels = (
             np.concatenate(drawn),

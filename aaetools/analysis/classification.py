@@ -150,10 +150,7 @@ def compare_baselines(
     if len(np.unique(codes[labeled])) == 1:
         constant = np.full(len(X_eval), codes[labeled[0]])
         return {name: BaselinePredictions(constant, "only one class has labels") for name in baselines}
-    return {
-        name: _predictions(BASELINES[name](random_state), X, codes, X_eval, random_state)
-        for name in baselines
-    }
+    return {name: _predictions(BASELINES[name](random_state), X, codes, X_eval, random_state) for name in baselines}
 
 
 def classify(

@@ -52,9 +52,7 @@ def kmeans_clusters(Z: NDArray[Any], n_clusters: int, random_state: int | None, 
     return np.asarray(found, dtype=np.int64)
 
 
-def gaussian_mixture_clusters(
-    Z: NDArray[Any], n_clusters: int, random_state: int | None, prior: Any = None
-) -> Labels:
+def gaussian_mixture_clusters(Z: NDArray[Any], n_clusters: int, random_state: int | None, prior: Any = None) -> Labels:
     """Return the most likely component of a Gaussian mixture with full covariances, shape (n,)."""
     # The mixture is scale-dependent through this floor only; relative to the codes' own variance it is not.
     floor = max(1e-6 * float(np.var(Z, axis=0).mean()), 1e-12)
@@ -65,18 +63,14 @@ def gaussian_mixture_clusters(
         return np.asarray(mixture.fit_predict(Z.astype(np.float64)), dtype=np.int64)
 
 
-def prior_component_clusters(
-    Z: NDArray[Any], n_clusters: int, random_state: int | None, prior: Any = None
-) -> Labels:
+def prior_component_clusters(Z: NDArray[Any], n_clusters: int, random_state: int | None, prior: Any = None) -> Labels:
     """Return the prior's most probable class component of each code, shape (n,); nothing is fitted."""
     import torch
 
     if prior is None or prior.n_components == 0:
         raise DataError("clusters from the prior's components need a prior with class components")
     if n_clusters != prior.n_components:
-        raise DataError(
-            f"the prior has {prior.n_components} components, so it cannot give {n_clusters} clusters"
-        )
+        raise DataError(f"the prior has {prior.n_components} components, so it cannot give {n_clusters} clusters")
     with torch.no_grad():
         posterior = prior.class_log_posterior(torch.as_tensor(Z, dtype=torch.float32))
     return np.asarray(posterior.argmax(dim=1).cpu().numpy(), dtype=np.int64)
@@ -154,11 +148,7 @@ def cluster_latents(
         if distinct < wanted:
             reason += f"; only {distinct} distinct codes exist"
             wanted = distinct
-        found = (
-            CLUSTERERS[method](codes, wanted, random_state, prior)
-            if wanted > 1
-            else np.zeros(len(codes), np.int64)
-        )
+        found = CLUSTERERS[method](codes, wanted, random_state, prior) if wanted > 1 else np.zeros(len(codes), np.int64)
         found = _by_size(found)
     agreement = None
     if known is not None and (known.codes >= 0).any():
@@ -177,9 +167,7 @@ def cluster_latents(
     return found, _with_verdict(clustering)
 
 
-def choose_n_clusters(
-    Z: NDArray[Any], method: str = "kmeans", random_state: int | None = None
-) -> tuple[int, float]:
+def choose_n_clusters(Z: NDArray[Any], method: str = "kmeans", random_state: int | None = None) -> tuple[int, float]:
     """Return the number of clusters, 2 to ``MAX_CLUSTERS``, with the highest silhouette, and that silhouette.
 
     Ties go to the smaller number. Above 4,000 rows a random subsample decides.

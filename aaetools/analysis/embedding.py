@@ -45,9 +45,7 @@ def project_latents(Z: ArrayLike) -> tuple[NDArray[np.float64], LatentMap]:
     """
     codes = np.asarray(Z, dtype=np.float64)
     if codes.ndim != 2 or codes.size == 0 or not np.isfinite(codes).all():
-        raise DataError(
-            f"codes must be finite and of shape (rows, latent axes), at least one each, not {codes.shape}"
-        )
+        raise DataError(f"codes must be finite and of shape (rows, latent axes), at least one each, not {codes.shape}")
     n, d = codes.shape
     if d <= 2:
         names = ("latent axis 0", "latent axis 1" if d == 2 else "(a single latent axis)")
@@ -80,9 +78,7 @@ def apply_map(latent_map: LatentMap, Z: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(codes @ np.asarray(latent_map.projection).T + np.asarray(latent_map.offset))
 
 
-def umap_embed(
-    Z: ArrayLike, random_state: int | None = None
-) -> tuple[NDArray[np.float32] | None, dict[str, Any]]:
+def umap_embed(Z: ArrayLike, random_state: int | None = None) -> tuple[NDArray[np.float32] | None, dict[str, Any]]:
     """Embed latent codes in the plane with UMAP, on one thread so that the same seed gives the same picture.
 
     Parameters
@@ -105,9 +101,7 @@ def umap_embed(
     codes = np.asarray(Z, dtype=np.float32)
     n, d = codes.shape
     if d <= 2:
-        return None, {
-            "skipped": f"the latent space has {d} dimension{'s' if d > 1 else ''} and is drawn as it is"
-        }
+        return None, {"skipped": f"the latent space has {d} dimension{'s' if d > 1 else ''} and is drawn as it is"}
     if n < MIN_UMAP_ROWS:
         return None, {"skipped": f"{n} rows are too few, {MIN_UMAP_ROWS} are needed"}
     seed = int(np.random.default_rng().integers(2**31)) if random_state is None else random_state

@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aaetools.analysis.results import PriorMatch
+from aaetools.analysis.results import Classification, PriorMatch
 
-__all__ = ["DEAD_AXIS_STD", "dead_axes", "health_warnings", "late_mean"]
+__all__ = ["DEAD_AXIS_STD", "LEVEL", "dead_axes", "health_warnings", "late_mean"]
 
 DEAD_AXIS_STD = 0.05
 """A latent axis with a smaller standard deviation carries nothing."""
+
+LEVEL = 0.05
+"""Below this p-value of McNemar's test a baseline is taken to be better than the model."""
 
 _TOO_STRONG = 0.98
 _FOOLED = (0.45, 0.55)
@@ -42,6 +45,7 @@ def health_warnings(
     n_components: int,
     cluster_sizes: Sequence[int],
     reconstruction_r2: float,
+    classification: Classification | None = None,
 ) -> tuple[str, ...]:
     """Return one sentence per alarm, none for a healthy run.
 
@@ -59,8 +63,10 @@ def health_warnings(
         Rows per cluster.
     reconstruction_r2
         1 - mean squared error / variance; NaN where unknown.
+    classification
+        Accuracy on the hold-out beside baselines; None where it was not measured.
     """
-    found = []
+    found = [] if classification is None else _worse_than_baseline(classification)
     if discriminator_accuracy > _TOO_STRONG:
         found.append(
             f"The discriminator is right on {discriminator_accuracy:.1%} of codes at the end of training: "
@@ -97,3 +103,18 @@ def health_warnings(
             "say nothing about single rows; train longer or use more latent dimensions."
         )
     return tuple(found)
+
+
+def _worse_than_baseline(found: Classification) -> list[str]:
+    """Return the alarm for a model that the best baseline beats by more than chance."""
+    best = next((score for score in found.baselines if score.name == found.best_baseline), None)
+    p = found.p_value_best_baseline
+    if best is None or p is None or p >= LEVEL or found.model.accuracy.value >= best.accuracy.value:
+        return []
+    points = 100 * (best.accuracy.value - found.model.accuracy.value)
+    return [
+        f"The model is right on {found.model.accuracy.value:.1%} of {found.model.accuracy.n} hold-out rows, "
+        f"{points:.1f} points fewer than {best.name.replace('_', ' ')} with the same labels (McNemar "
+        f"p = {p:.2g}): for predictions that baseline is the better choice; train for more epochs "
+        "(max_epochs, --epochs), take another recipe (recipe, --recipe) or label more rows."
+    ]

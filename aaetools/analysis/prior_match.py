@@ -114,9 +114,7 @@ def mmd(reference: Codes, n: int, rng: np.random.Generator) -> Statistic:
     squared = _bandwidths(reference)
     d = reference.shape[1]
     per_bandwidth = _N_FREQUENCIES // len(squared)
-    frequencies = np.concatenate(
-        [rng.standard_normal((d, per_bandwidth)) / sqrt(h2) for h2 in squared], axis=1
-    )
+    frequencies = np.concatenate([rng.standard_normal((d, per_bandwidth)) / sqrt(h2) for h2 in squared], axis=1)
     frequencies = frequencies.astype(np.float32)
 
     def features(samples: Codes) -> NDArray[np.float32]:
@@ -130,9 +128,7 @@ def mmd(reference: Codes, n: int, rng: np.random.Generator) -> Statistic:
     # In blocks of equal size, so that the mean of their means is the mean.
     blocks = reference[: m - m % 1_000].reshape(-1, 1_000, d) if m >= 1_000 else reference[None]
     m = blocks.shape[0] * blocks.shape[1]
-    mean_reference: Values = np.stack([features(block[None])[0] for block in blocks]).mean(
-        axis=0, dtype=np.float64
-    )
+    mean_reference: Values = np.stack([features(block[None])[0] for block in blocks]).mean(axis=0, dtype=np.float64)
     within_reference = (m * (mean_reference @ mean_reference) / n_frequencies - 1) / (m - 1)
 
     def statistic(samples: Codes) -> Values:
@@ -168,9 +164,7 @@ def sliced_wasserstein(reference: Codes, n: int, rng: np.random.Generator) -> St
     per_code = len(reference) // n
     if per_code == 0:
         raise ValueError(f"the reference has {len(reference)} rows, fewer than the sample's {n}")
-    quantiles = np.sort(directions @ reference[: per_code * n].T, axis=-1).reshape(
-        len(directions), n, per_code
-    )
+    quantiles = np.sort(directions @ reference[: per_code * n].T, axis=-1).reshape(len(directions), n, per_code)
     means = quantiles.mean(axis=-1)
     # W2^2 splits into the distance to each group's mean and the spread inside the groups, which no code
     # changes.
@@ -247,9 +241,7 @@ DIVERGENCES: dict[str, Callable[[Codes, int, np.random.Generator], Statistic]] =
 """Name -> function(reference, n, rng) that prepares the reference once and returns a statistic of samples."""
 
 
-def divergence(
-    codes: ArrayLike, reference: ArrayLike, statistic: str = "mmd", random_state: int | None = 0
-) -> float:
+def divergence(codes: ArrayLike, reference: ArrayLike, statistic: str = "mmd", random_state: int | None = 0) -> float:
     """Return one statistic of ``codes`` (n, d) against ``reference`` (m, d), without a test."""
     codes, reference = _checked_codes(codes), _checked_codes(reference)
     prepared = _known_statistic(statistic)(reference, len(codes), np.random.default_rng(random_state))
@@ -321,9 +313,7 @@ def prior_match(
     if random_state is None:
         random_state = int(np.random.default_rng().integers(2**31))
     if len(codes) < MIN_CODES or not statistics:
-        reason = (
-            "no statistic was asked for" if not statistics else f"{len(codes)} rows, {MIN_CODES} are needed"
-        )
+        reason = "no statistic was asked for" if not statistics else f"{len(codes)} rows, {MIN_CODES} are needed"
         return PriorMatch(
             prior=prior.name,
             split=split,
@@ -390,9 +380,7 @@ def _test_scope(
         samples = draw(size * n).reshape(size, n, d)
         for name, statistic in prepared.items():
             null[name].append(statistic(samples))
-    return [
-        _goodness_of_fit(scope, name, n, observed[name], np.concatenate(null[name])) for name in statistics
-    ]
+    return [_goodness_of_fit(scope, name, n, observed[name], np.concatenate(null[name])) for name in statistics]
 
 
 def _goodness_of_fit(scope: str, statistic: str, n: int, value: float, null: Values) -> GoodnessOfFit:
@@ -419,32 +407,58 @@ def _adjusted(results: list[GoodnessOfFit]) -> list[GoodnessOfFit]:
         family = [i for i, result in enumerate(results) if result.statistic == name]
         for i, p in zip(family, holm([results[i].p_value for i in family]), strict=True):
             close = results[i].effect_ratio < CLOSE_RATIO
-            verdict: Literal["met", "close", "not met"] = (
-                "met" if p >= LEVEL else ("close" if close else "not met")
-            )
+            verdict: Literal["met", "close", "not met"] = "met" if p >= LEVEL else ("close" if close else "not met")
             adjusted[i] = replace(results[i], p_adjusted=float(p), verdict=verdict)
     return adjusted
 
 
+_VERDICTS = ("met", "close", "not met")
+_OVERALL = {
+    "met": "cannot be told from the prior",
+    "close": "are close to the prior, not equal to it",
+    "not met": "do not follow the prior",
+}
+# What the worst class adds, by (overall verdict, worst class's verdict): "but" where the two differ.
+_WITHIN = {
+    ("met", "met"): "and within classes they cannot either ({n} tested)",
+    ("met", "close"): "but within classes they can: {k} of {n} classes are only close to their part of it",
+    ("met", "not met"): "but within classes they can: {k} of {n} classes do not follow their part of it",
+    ("close", "met"): "and within classes they cannot even be told from it ({n} tested)",
+    ("close", "close"): "and so are those of {k} of {n} classes to their part of it",
+    (
+        "close",
+        "not met",
+    ): "but within classes they are far off: {k} of {n} classes do not follow their part of it",
+    ("not met", "met"): "but within classes they cannot be told from it ({n} tested)",
+    (
+        "not met",
+        "close",
+    ): "but within classes they are nearer: {k} of {n} classes are close to their part of it",
+    ("not met", "not met"): "and {k} of {n} classes do not follow their part of it",
+}
+
+
 def _verdict(results: Sequence[GoodnessOfFit], leading: str) -> str:
-    """Say in one sentence what all results together say; the overall results decide, the classes qualify."""
+    """Say in one sentence what all results together say: overall first, then whether the classes agree."""
     overall = [result for result in results if result.scope == "overall"]
-    lead = next(result for result in overall if result.statistic == leading)
-    worst = max(overall, key=lambda result: ("met", "close", "not met").index(result.verdict))
-    classes = sorted({result.scope for result in results} - {"overall"})
-    off = {r.scope for r in results if r.scope != "overall" and r.verdict == "not met"}
-    opening = {
-        "met": "The codes cannot be told from the prior",
-        "close": "The codes are close to the prior, not equal to it",
-        "not met": "The codes do not follow the prior",
-    }[worst.verdict]
-    named = leading.replace("_", " ") if leading != "mmd" else "MMD"
+    # The numbers must be those of the result that decides; the leading statistic where several do.
+    told = max(overall, key=lambda result: (_VERDICTS.index(result.verdict), result.statistic == leading))
+    named = "MMD" if told.statistic == "mmd" else told.statistic.replace("_", " ")
     numbers = (
-        f"{named} {max(lead.effect_ratio, 0.0):.1f} times the 95% quantile of prior samples, "
-        f"p = {lead.p_adjusted:.2g}, n = {lead.n}"
+        f"{named} {max(told.effect_ratio, 0.0):.1f} times the 95% quantile of prior samples, "
+        f"p = {told.p_adjusted:.2g}, n = {told.n}"
     )
-    tail = f"; {len(off)} of {len(classes)} classes do not follow their component" if classes else ""
-    return f"{opening} ({numbers}){tail}."
+    by_class: dict[str, int] = {}
+    for result in results:
+        if result.scope != "overall":
+            by_class[result.scope] = max(by_class.get(result.scope, 0), _VERDICTS.index(result.verdict))
+    if not by_class:
+        return f"The codes {_OVERALL[told.verdict]} ({numbers})."
+    worst = max(by_class.values())
+    within = _WITHIN[told.verdict, _VERDICTS[worst]].format(
+        k=sum(rank == worst for rank in by_class.values()), n=len(by_class)
+    )
+    return f"Overall the codes {_OVERALL[told.verdict]} ({numbers}), {within}."
 
 
 # --- Small parts ------------------------------------------------------------------------------------
@@ -480,9 +494,7 @@ def _gini(ordered: NDArray[Any]) -> Values:
     return np.asarray(2 * (ordered @ weights) / (n * (n - 1)), dtype=np.float64)
 
 
-def _sampler(
-    prior: SampleablePrior, component: int | None, rng: np.random.Generator
-) -> Callable[[int], Codes]:
+def _sampler(prior: SampleablePrior, component: int | None, rng: np.random.Generator) -> Callable[[int], Codes]:
     """Return a function that draws (n, d) from the prior or one component, on a generator of its own."""
     import torch
 

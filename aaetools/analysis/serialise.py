@@ -24,9 +24,7 @@ def analysis_to_json(analysis: Analysis) -> str:
     Keys are sorted and only ASCII is used, so that equal analyses give equal bytes. NaN and infinity, which
     JSON does not have, become null.
     """
-    document = {
-        field.name: getattr(analysis, field.name) for field in fields(analysis) if field.name != "tables"
-    }
+    document = {field.name: getattr(analysis, field.name) for field in fields(analysis) if field.name != "tables"}
     return json.dumps(json_value(document), sort_keys=True, indent=1, allow_nan=False) + "\n"
 
 
@@ -58,9 +56,7 @@ def analysis_from_json(text: str, tables: Tables) -> Analysis:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise ModelFileError(
-            f"the analysis is damaged at {where}: {first['msg']}; analyse the model again"
-        ) from error
+        raise ModelFileError(f"the analysis is damaged at {where}: {first['msg']}; analyse the model again") from error
     return Analysis(tables=tables, **{name: getattr(read, name) for name in type(read).model_fields})
 
 

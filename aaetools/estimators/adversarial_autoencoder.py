@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
@@ -43,7 +45,10 @@ _CHUNK = 8192
 
 
 class AdversarialAutoencoder(
-    ClassNamePrefixFeaturesOutMixin, ClassifierMixin, TransformerMixin, BaseEstimator  # type: ignore[misc]
+    ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]  # scikit-learn publishes no types
+    ClassifierMixin,  # type: ignore[misc]
+    TransformerMixin,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
 ):
     """Adversarial autoencoder whose labels are seen only by the discriminator (Makhzani et al. 2015, section 2.3).
 
@@ -91,7 +96,7 @@ class AdversarialAutoencoder(
     validation_fraction
         Share of the given labels that early stopping holds back.
     n_iter_no_change
-        Epochs without improvement before early stopping ends training.
+        Epochs without improvement before early stopping ends training; None for a quarter of the epochs.
     device
         "auto" (a CUDA device where there is one), or any torch device.
     callbacks
@@ -153,7 +158,7 @@ class AdversarialAutoencoder(
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
         "device": [str, torch.device],
         "callbacks": ["array-like", HasMethods("on_epoch_end"), None],
         "verbose": ["verbose"],
@@ -171,7 +176,7 @@ class AdversarialAutoencoder(
         hidden_layer_sizes: Sequence[int] = (256, 256),
         encoder: nn.Module | None = None,
         decoder: nn.Module | None = None,
-        discriminator: nn.Module | None = None,
+        discriminator: Any = None,
         image_shape: Sequence[int] | None = None,
         scaling: str = "auto",
         unlabeled: Any = UNLABELED,
@@ -180,7 +185,7 @@ class AdversarialAutoencoder(
         learning_rate: float = 1e-3,
         early_stopping: bool = False,
         validation_fraction: float = 0.2,
-        n_iter_no_change: int = 20,
+        n_iter_no_change: int | None = None,
         device: str | torch.device = "auto",
         callbacks: Sequence[Callback] | None = None,
         verbose: int = 0,
@@ -211,7 +216,7 @@ class AdversarialAutoencoder(
 
     # -- learning ------------------------------------------------------------------------------------------------
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]  # scikit-learn has no types
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> AdversarialAutoencoder:
         """Learn from rows with and without labels.
 
@@ -248,12 +253,14 @@ class AdversarialAutoencoder(
             codes = codes.copy()
             held_back, codes[validation] = codes[validation], -1
 
-        recipe: Recipe = RECIPES[self.recipe](**(self.recipe_params or {}))
+        recipe = self._make_recipe()
         x = torch.from_numpy(self._scaler.transform(X_array))
         # modules and user code may draw from the global generators: lend them seeded ones and give the old back
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
-            self.encoder_, self.decoder_, self.discriminator_ = (m.to(device) for m in self._build_networks())
+            self.encoder_, self.decoder_, self.discriminator_ = self._build_networks()
+            for module in self._modules():
+                module.to(device)
             run = recipe.prepare(
                 x=x.to(device),
                 codes=torch.from_numpy(codes).to(device),
@@ -278,9 +285,8 @@ class AdversarialAutoencoder(
                 callbacks.append(PrintLosses(int(self.verbose)))
             if validation is not None:
                 rows = x[torch.from_numpy(validation)].to(device)
-                callbacks.append(
-                    EarlyStopping(self._modules(), lambda: self._accuracy(rows, held_back), self.n_iter_no_change)
-                )
+                patience = self.n_iter_no_change or math.ceil(max_epochs / 4)
+                callbacks.append(EarlyStopping(self._modules(), lambda: self._accuracy(rows, held_back), patience))
             with threads_for(self._modules(), 2 * self.batch_size):
                 self.history_ = fit_loop(run.game, batches, max_epochs, callbacks)
             if validation is None:  # early stopping has just put the best epoch's own weights back
@@ -320,9 +326,7 @@ class AdversarialAutoencoder(
             raise LabelError(f"X has {n_rows} rows, but y has {len(labels)} labels")
         coding = encode_labels(labels, self.unlabeled)
         if len(coding.classes) == 1:
-            raise LabelError(
-                f"only one class, {coding.classes[0]!r}, is labelled; label at least two, or leave y out"
-            )
+            raise LabelError(f"only one class, {coding.classes[0]!r}, is labelled; label at least two, or leave y out")
         return coding.classes, coding.codes
 
     def _make_prior(self, n_classes: int) -> Prior:
@@ -341,31 +345,40 @@ class AdversarialAutoencoder(
         n_dims = default_n_dims(name, n_classes) if self.n_components == "auto" else int(self.n_components)
         return make_prior(name, n_dims=n_dims, n_classes=n_classes)
 
+    def _make_recipe(self) -> Recipe:
+        kind = RECIPES[self.recipe]
+        settings = self.recipe_params or {}
+        known = inspect.signature(kind).parameters
+        unknown = [name for name in settings if name not in known]
+        if unknown:
+            raise DataError(
+                f"recipe {self.recipe!r} has no setting {', '.join(map(repr, unknown))}; it has {', '.join(known)}"
+            )
+        return kind(**settings)
+
     def _pick_device(self, wanted: str | torch.device) -> torch.device:
         if wanted != "auto":
             try:
                 device = torch.device(wanted)
                 torch.empty(0, device=device)
             except (RuntimeError, AssertionError) as error:
-                raise DataError(
-                    f"device {str(wanted)!r} is not available here; use device='auto' or 'cpu'"
-                ) from error
+                raise DataError(f"device {str(wanted)!r} is not available here; use device='auto' or 'cpu'") from error
             return device
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
-    def _build_networks(self) -> tuple[nn.Module, nn.Module, nn.Module]:
+    def _build_networks(self) -> tuple[nn.Module, nn.Module, Discriminator]:
         hidden = tuple(int(size) for size in self.hidden_layer_sizes)
         encoder, decoder = ARCHITECTURES[self.architecture](self.sample_shape_, self.n_components_, hidden)
         n_entries = len(self.classes_) + 1 if len(self.classes_) else 0
         discriminator = Discriminator(self.n_components_, n_entries, hidden)
-        given = (self.encoder, self.decoder, self.discriminator)
-        built = (encoder, decoder, discriminator)
-        encoder, decoder, critic = (
-            ours if theirs is None else copy.deepcopy(theirs) for ours, theirs in zip(built, given, strict=True)
-        )
+        if self.encoder is not None:
+            encoder = copy.deepcopy(self.encoder)
+        if self.decoder is not None:
+            decoder = copy.deepcopy(self.decoder)
         if self.discriminator is not None:
-            critic.n_entries = n_entries  # type: ignore[assignment]  # what LatentMatch reads
-        return encoder, decoder, critic
+            discriminator = copy.deepcopy(self.discriminator)
+            discriminator.n_entries = n_entries
+        return encoder, decoder, discriminator
 
     def _epochs(self, n_steps: int, steps_per_epoch: int) -> int:
         if self.max_epochs == "auto":
@@ -499,7 +512,7 @@ class AdversarialAutoencoder(
     def _apply(self, function: Callable[[Tensor], Tensor], rows: Tensor) -> NDArray[np.float32]:
         """Run rows through a fitted function in chunks, and return a numpy array whatever the device."""
         with torch.inference_mode():
-            parts = [function(part.to(self.device_)).float().cpu() for part in rows.split(_CHUNK)]
+            parts = [function(part.to(self.device_)).float().cpu() for part in torch.split(rows, _CHUNK)]
         return np.asarray(torch.cat(parts).numpy())
 
     # -- saving --------------------------------------------------------------------------------------------------
@@ -508,8 +521,11 @@ class AdversarialAutoencoder(
         """Return what :func:`aaetools.save` writes: JSON values, and tensors by name."""
         check_is_fitted(self)
         own = [name for name in ("encoder", "decoder", "discriminator") if getattr(self, name) is not None]
-        if isinstance(self.prior_, SampledPrior):
+        prior = {"name": self.prior_.name, **self.prior_.describe()}
+        if type(self.prior_) not in PRIORS.values():
             own.append("prior")
+            if not isinstance(self.prior_, SampledPrior):
+                prior = {"name": self.prior_.name, "weights": prior["weights"]}  # what fitting adds
         meta = {
             "parameters": self._plain_parameters(),
             "own": own,
@@ -519,7 +535,7 @@ class AdversarialAutoencoder(
             "sample_shape": list(self.sample_shape_),
             "fit_on_images": bool(self._fit_on_images),
             "scaling": self.scaling_,
-            "prior": {"name": self.prior_.name, **self.prior_.describe()},
+            "prior": prior,
             "noise_variance": self.noise_variance_,
             "n_propagated": self.n_propagated_,
             "history": self.history_,
@@ -554,14 +570,18 @@ class AdversarialAutoencoder(
         model.sample_shape_ = tuple(meta["sample_shape"])
         model._fit_on_images = bool(meta["fit_on_images"])
         model.scaling_ = meta["scaling"]
-        model._scaler = InputScaler(
-            meta["scaling"], tensors["scaler.center"].numpy(), tensors["scaler.scale"].numpy()
-        )
+        model._scaler = InputScaler(meta["scaling"], tensors["scaler.center"].numpy(), tensors["scaler.scale"].numpy())
         prior = dict(meta["prior"])
         kind = prior.pop("name")
         if "prior" in meta["own"]:
-            sampler = own["prior"].sampler if isinstance(own["prior"], SampledPrior) else own["prior"]
-            model.prior_ = SampledPrior(**{**prior, "sampler": sampler})
+            given = own["prior"]
+            if prior["weights"] is not None:
+                prior["weights"] = tuple(prior["weights"])
+            if isinstance(given, Prior) and not isinstance(given, SampledPrior):
+                model.prior_ = dataclasses.replace(given, **prior)
+            else:
+                sampler = given.sampler if isinstance(given, SampledPrior) else given
+                model.prior_ = SampledPrior(**{**prior, "sampler": sampler})
         else:
             model.prior_ = make_prior(kind, **prior)
         model.n_components_ = model._n_features_out = model.prior_.n_dims
@@ -591,6 +611,8 @@ class AdversarialAutoencoder(
                 value = "auto"  # the fitted prior is stored beside the parameters
             elif name == "device":
                 value = str(value)
+            elif name == "unlabeled" and isinstance(value, Real) and math.isnan(value):
+                value = None  # NaN counts as unlabelled anyway, and JSON has none
             elif isinstance(value, np.generic):
                 value = value.item()
             elif isinstance(value, Sequence) and not isinstance(value, str):

@@ -31,5 +31,5 @@ def use_averages(modules: Sequence[nn.Module], averages: Sequence[AveragedModel]
 
 def refresh_batch_norm(module: nn.Module, x: Tensor, device: torch.device) -> None:
     """Set the batch normalisation's statistics to those of all rows, clean and with the weights as they are now."""
-    parts = [part.to(device) for part in x.split(_CHUNK) if len(part) > 1]
+    parts = [part.to(device) for part in torch.split(x, _CHUNK) if len(part) > 1]
     update_bn(parts, module, device=device)

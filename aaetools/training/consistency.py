@@ -41,9 +41,7 @@ class AdversarialConsistency:
     def __call__(self, x: Tensor, z: Tensor, progress: float) -> Tensor:
         """Return the weighted term for inputs x (n, n_features) with codes z (n, n_components)."""
         reference = self._tempered(z.detach())
-        direction = adversarial_direction(
-            self._posterior_of_inputs, x, reference, xi=self.xi, generator=self.generator
-        )
+        direction = adversarial_direction(self._posterior_of_inputs, x, reference, xi=self.xi, generator=self.generator)
         moved = self._posterior_of_inputs(x + self.radius * direction)
         return self.weight * mean_or_zero(categorical_divergence(reference, moved))
 

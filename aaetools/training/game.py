@@ -173,9 +173,7 @@ class AdversarialGame:
         self._critics = [p for match in self.matches for p in match.discriminator.parameters()]
 
         def adam(parameters: list[nn.Parameter], betas: tuple[float, float]) -> torch.optim.Optimizer:
-            return torch.optim.Adam(
-                parameters, lr=learning_rate, betas=betas, fused=True
-            )
+            return torch.optim.Adam(parameters, lr=learning_rate, betas=betas, fused=True)
 
         self.autoencoder_optimizer = adam([*encoder.parameters(), *decoder.parameters()], betas)
         self.discriminator_optimizer = adam(self._critics, adversarial_betas)
@@ -216,8 +214,7 @@ class AdversarialGame:
         # -- 2b. Regularization phase: the encoder learns to fool the discriminators -------------------------------
         _freeze(self._critics, True)
         fooling = [
-            match.encoder_step(batch, z, rows, progress)
-            for match, rows in zip(self.matches, entries, strict=True)
+            match.encoder_step(batch, z, rows, progress) for match, rows in zip(self.matches, entries, strict=True)
         ]
         generator = torch.stack(fooling).sum()
         extra = {name: term(batch.x, z, progress) for name, term in self.terms.items()}

@@ -138,12 +138,14 @@ class FewLabelsRecipe:
     reconstruction_weight
         Weight of the reconstruction error.
     consistency, radius, sharpness
-        Weight of the consistency term; length of its perturbation in root-mean-square row norms; log-odds of a
-        typical code's class to which the posterior is tempered inside the term.
+        Weight of the consistency term, left out where the prior's regions touch; length of its perturbation in
+        root-mean-square row norms; log-odds of a typical code's class to which the posterior is tempered inside
+        the term.
     input_noise
         Standard deviation of noise on scaled inputs.
     code_noise
-        Standard deviation of noise on codes that D sees, in units of the narrowest axis of a class region.
+        Standard deviation of noise on codes that D sees, in units of the narrowest axis of a class region; none where
+        the regions touch.
     averaging
         Decay of the running average of weights; 0 for none.
     decay_from
@@ -213,7 +215,7 @@ class FewLabelsRecipe:
                     discriminator,
                     generator,
                     unlabeled_weight=linear_ramp(self.ramp, self.unlabeled_weight),
-                    noise=self.code_noise * inner_scale(prior),
+                    noise=self.code_noise * inner_scale(prior) if prior.separated else 0.0,
                 )
             ],
             terms={
@@ -226,7 +228,7 @@ class FewLabelsRecipe:
                     generator=generator,
                 )
             }
-            if self.consistency
+            if self.consistency and prior.separated
             else {},
             reconstruction_weight=self.reconstruction_weight,
             input_noise=self.input_noise,

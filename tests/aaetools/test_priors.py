@@ -39,17 +39,17 @@ def test_samples_have_the_asked_shape_and_depend_on_the_generator_alone(prior: P
 @pytest.mark.parametrize("prior", [case for case in CASES if case.values[0].n_dims == 2])  # type: ignore[attr-defined]
 def test_the_density_integrates_to_one(prior: Prior) -> None:
     reach = float(prior.sample(5000, generator=generator()).abs().max()) + 1.5
-    axis = torch.linspace(-reach, reach, 700)
+    axis = torch.linspace(-reach, reach, 300)
     step = float(axis[1] - axis[0])
     grid = torch.cartesian_prod(axis, axis)
     mass = sum(float(prior.log_prob(part).exp().sum()) for part in grid.split(50_000)) * step**2
-    assert mass == pytest.approx(1, abs=0.01)
+    assert mass == pytest.approx(1, abs=0.02)
 
 
 @pytest.mark.parametrize("prior", [case for case in CASES if case.values[0].n_dims == 2])  # type: ignore[attr-defined]
 def test_samples_follow_the_density(prior: Prior) -> None:
     # E_p[1 / p(z); z in A] is the area of A: importance sampling of a region's area by the prior's own draws
-    z = prior.sample(60_000, generator=generator())
+    z = prior.sample(20_000, generator=generator())
     weight = (-prior.log_prob(z)).exp()
     centre = z[0]
     inside = ((z - centre).abs() < 0.15).all(1) & torch.isfinite(weight)
@@ -175,3 +175,10 @@ def test_default_latent_sizes() -> None:
     assert default_n_dims("simplex", 10) == 11
     assert default_n_dims("simplex", 500) == 34
     assert default_n_dims("ring", 10) == 2
+
+
+@pytest.mark.parametrize("prior", LABELLED)
+def test_separated_priors_have_next_to_no_mass_between_their_classes(prior: Prior) -> None:
+    best = prior.class_log_posterior(prior.sample(2000, generator=generator())).topk(2, dim=1).values
+    doubtful = float(((best[:, 0] - best[:, 1]) < 1).float().mean())
+    assert (doubtful < 0.008) is prior.separated

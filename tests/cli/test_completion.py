@@ -10,18 +10,14 @@ import pytest
 
 
 @pytest.mark.parametrize("shell", ["bash", "fish", "zsh"])
-def test_the_script_is_for_that_shell_and_says_how_to_install_it(
-    shell: str, run_cli: Callable[..., Any]
-) -> None:
+def test_the_script_is_for_that_shell_and_says_how_to_install_it(shell: str, run_cli: Callable[..., Any]) -> None:
     result = run_cli("completion", shell)
     assert result.code == 0
     assert result.out.startswith(f"# To install: aaetools completion {shell} > ")
     assert f"_AAETOOLS_COMPLETE={shell}_complete" in result.out
 
 
-def test_the_shell_in_use_is_the_default(
-    monkeypatch: pytest.MonkeyPatch, run_cli: Callable[..., Any]
-) -> None:
+def test_the_shell_in_use_is_the_default(monkeypatch: pytest.MonkeyPatch, run_cli: Callable[..., Any]) -> None:
     monkeypatch.setenv("SHELL", "/usr/bin/fish")
     assert run_cli("completion").out == run_cli("completion", "fish").out
     monkeypatch.setenv("SHELL", "/bin/tcsh")

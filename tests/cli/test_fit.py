@@ -34,7 +34,7 @@ def written(folder: Path) -> set[str]:
 
 
 def test_a_run_folder_holds_what_it_should(run: Path) -> None:
-    assert {name for name in os.listdir(run)} == {
+    assert set(os.listdir(run)) == {
         "analysis.json",
         "history.jsonl",
         "latents.parquet",
@@ -188,8 +188,8 @@ def change(table: pd.DataFrame, kind: str) -> pd.DataFrame:
     elif kind == "no rows":
         table = table.head(0)
     elif kind == "rare class":
-        table.loc[7, "species"] = "yarrow"
-        table.loc[8, "species"] = "yarrow"
+        table = pd.concat([table] * 4, ignore_index=True).assign(id=range(240))
+        table.loc[7:8, "species"] = "yarrow"
     else:
         assert kind == "fine"
     return table
@@ -219,7 +219,7 @@ BAD = [
     ("fine", ["--target", "species", "--hold-out", "0.01"], ["hold-out of 0.01", "3 classes"]),
     ("fine", ["--target", "species", "--hold-out", "0.9"], ["leaves 6 of 60 rows"]),
     ("fine", ["--target", "species", "--hold-out", "1"], ["--hold-out"]),
-    ("rare class", ["--target", "species", "--hold-out", "0.75"], ["'yarrow'"]),
+    ("rare class", ["--target", "species", "--hold-out", "0.9"], ["no training row has the label 'yarrow'"]),
     ("fine", ["--target", "species", "--labels-per-class", "16"], ["16 labels per class", "aster (15)"]),
     ("fine", ["--target", "species", "--labels", "2"], ["2 labels asked for"]),
     ("fine", ["--target", "species", "--labels", "46"], ["46 labels asked for"]),
@@ -243,9 +243,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("kind", "options", "words"), BAD, ids=[f"{k}-{' '.join(o)[:50]}" for k, o, _ in BAD]
-)
+@pytest.mark.parametrize(("kind", "options", "words"), BAD, ids=[f"{k}-{' '.join(o)[:50]}" for k, o, _ in BAD])
 def test_bad_input_is_one_clear_line_and_leaves_nothing_behind(
     kind: str,
     options: list[str],
@@ -274,9 +272,7 @@ def test_bad_input_is_one_clear_line_and_leaves_nothing_behind(
         ("notes.txt", "cannot be read; supported are .csv"),
     ],
 )
-def test_data_that_are_not_there_are_named(
-    data: str, words: str, tmp_path: Path, run_cli: Callable[..., Any]
-) -> None:
+def test_data_that_are_not_there_are_named(data: str, words: str, tmp_path: Path, run_cli: Callable[..., Any]) -> None:
     (tmp_path / "notes.txt").write_text("a,b\n1,2\n")
     result = run_cli("fit", data, *QUICK, "--json")
     assert (result.code, result.out) == (2, "")

@@ -52,9 +52,7 @@ def test_help_and_lists_import_nothing_heavy(arguments: tuple[str, ...]) -> None
 
 def test_a_command_is_imported_only_when_it_is_asked_for() -> None:
     code = "import sys, aaetools.cli.main; print(*(m for m in sys.modules if m.startswith('aaetools.cli.')))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.split() == ["aaetools.cli.main"]
 
 
@@ -110,9 +108,7 @@ def test_the_package_runs_as_a_module() -> None:
         ["datasets", "x"],
     ],
 )
-def test_usage_errors_are_one_line_that_names_the_help(
-    run_cli: Callable[..., Any], arguments: list[str]
-) -> None:
+def test_usage_errors_are_one_line_that_names_the_help(run_cli: Callable[..., Any], arguments: list[str]) -> None:
     result = run_cli(*arguments)
     assert result.code == 2
     assert result.out == ""

@@ -19,9 +19,7 @@ def frame() -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("suffix", ALL)
-def test_every_format_is_written_whole_and_can_be_read(
-    tmp_path: Path, frame: pd.DataFrame, suffix: str
-) -> None:
+def test_every_format_is_written_whole_and_can_be_read(tmp_path: Path, frame: pd.DataFrame, suffix: str) -> None:
     path = tmp_path / f"codes{suffix}"
     write_table(path, frame, frame[["z0"]].to_numpy())
     assert os.listdir(tmp_path) == [path.name]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from aaetools.runs import read_analysis
 
@@ -21,7 +22,7 @@ def test_predictions_are_those_of_the_run_with_a_probability_per_class(
     assert list(found.columns) == ["row", "label_pred", "p_aster", "p_daisy", "p_rose"]
     expected = read_analysis(run).tables.rows.set_index("row")["label_pred"].loc[table["id"]]
     assert list(found["label_pred"]) == list(expected)
-    np.testing.assert_allclose(found.filter(like="p_", axis=1).iloc[:, 1:].sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(found.iloc[:, 2:].sum(axis=1), 1, atol=1e-5)
     told = json.loads(result.out)
     assert told["n_labeled"] == 60
     assert told["accuracy"] == np.mean(found["label_pred"].to_numpy() == table["species"].to_numpy())
@@ -66,3 +67,23 @@ def test_formats_without_text_are_refused(
     result = run_cli("predict", run, table_csv, "--out", tmp_path / "p.npy")
     assert result.code == 2
     assert ".parquet, .csv" in result.err
+
+
+@pytest.mark.parametrize("command", ["predict", "transform"])
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_single_row_is_answered_as_among_others(
+    run: Path,
+    table: pd.DataFrame,
+    command: str,
+    labelled: bool,
+    tmp_path: Path,
+    run_cli: Callable[..., Any],
+) -> None:
+    table = table if labelled else table.drop(columns="species")
+    table.to_csv(tmp_path / "all.csv", index=False)
+    table.iloc[[7]].to_csv(tmp_path / "one.csv", index=False)
+    one, all_rows = (run_cli(command, run, tmp_path / f"{name}.csv") for name in ("one", "all"))
+    assert one.code == 0, one.err
+    found = pd.read_csv(io.StringIO(one.out))
+    expected = pd.read_csv(io.StringIO(all_rows.out)).iloc[[7]].reset_index(drop=True)
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-4)

@@ -23,9 +23,7 @@ def test_the_report_is_made_again_from_the_run_folder_alone(copy: Path, run_cli:
     assert (copy / "report.html").read_bytes() == before
 
 
-def test_another_file_is_never_replaced_by_accident(
-    copy: Path, tmp_path: Path, run_cli: Callable[..., Any]
-) -> None:
+def test_another_file_is_never_replaced_by_accident(copy: Path, tmp_path: Path, run_cli: Callable[..., Any]) -> None:
     page = tmp_path / "page.html"
     page.write_text("mine")
     assert run_cli("report", copy, "--out", page).code == 2
@@ -37,9 +35,7 @@ def test_another_file_is_never_replaced_by_accident(
 
 @pytest.mark.parametrize("name", ["analysis.json", "latents.parquet", "history.jsonl", "run.toml"])
 @pytest.mark.parametrize("how", ["missing", "damaged"])
-def test_the_file_that_is_at_fault_is_named(
-    copy: Path, name: str, how: str, run_cli: Callable[..., Any]
-) -> None:
+def test_the_file_that_is_at_fault_is_named(copy: Path, name: str, how: str, run_cli: Callable[..., Any]) -> None:
     if how == "missing":
         (copy / name).unlink()
     else:

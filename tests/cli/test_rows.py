@@ -92,8 +92,50 @@ def test_arrays_without_names_are_matched_by_position(tmp_path: Path) -> None:
         (("p", "q", "r"), False, "has 2 features, but the model was fitted with 3"),
     ],
 )
-def test_other_columns_are_refused_by_name(
-    table_path: Path, known: tuple[str, ...], own: bool, message: str
-) -> None:
+def test_other_columns_are_refused_by_name(table_path: Path, known: tuple[str, ...], own: bool, message: str) -> None:
     with pytest.raises(AAEToolsError, match=message):
         rows_for(fitted(*known, own=own), str(table_path))
+
+
+def rows_of(tmp_path: Path, text: str, *known: str, **options: Any) -> tuple[Dataset, Any]:
+    path = tmp_path / "new.csv"
+    path.write_text(text)
+    return rows_for(fitted(*known, own=True), str(path), **options)
+
+
+def test_one_row_is_enough(tmp_path: Path) -> None:
+    _, X = rows_of(tmp_path, "a,b\n1,2\n", "a", "b")
+    assert X.to_numpy().tolist() == [[1, 2]]
+    np.save(tmp_path / "x.npy", np.array([[3.0, 1.0]]))
+    _, X = rows_for(fitted("a", "b", own=True), str(tmp_path / "x.npy"))
+    assert X.to_numpy().tolist() == [[3, 1]]
+
+
+@pytest.mark.parametrize("name", ["y", "class", "Label", "id", "row_id"])
+def test_what_the_model_knows_as_a_feature_is_no_label_nor_row_id(tmp_path: Path, name: str) -> None:
+    data, X = rows_of(tmp_path, f"a,{name}\n1,7\n2,8\n", "a", name)
+    assert (data.y, data.row_ids.tolist()) == (None, [0, 1])
+    assert X[name].tolist() == [7, 8]
+
+
+def test_the_models_labels_are_found_beside_a_feature_called_like_labels(tmp_path: Path) -> None:
+    data, X = rows_of(tmp_path, "y,kind,label\n7,u,1\n8,v,2\n", "y", "label")
+    assert data.target_name == "kind"
+    assert X.to_numpy().tolist() == [[7, 1], [8, 2]]
+
+
+def test_labels_that_the_model_did_not_know_are_still_no_features(tmp_path: Path) -> None:
+    data, X = rows_of(tmp_path, "a,label\n7,1\n8,2\n", "a")
+    assert (data.target_name, list(X.columns)) == ("label", ["a"])
+
+
+def test_a_feature_cannot_be_named_as_the_labels(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="column 'y': cannot be both the labels and a feature"):
+        rows_of(tmp_path, "a,y\n1,7\n2,8\n", "a", "y", target="y")
+
+
+def test_a_run_without_names_takes_columns_as_they_are_called(tmp_path: Path) -> None:
+    path = tmp_path / "new.csv"
+    path.write_text("p,y\n1,7\n2,8\n")
+    data, X = rows_for(fitted("x0", own=False), str(path))
+    assert (data.target_name, X.tolist()) == ("y", [[1], [2]])

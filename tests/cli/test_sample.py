@@ -21,9 +21,7 @@ def test_samples_have_the_features_of_the_data_and_depend_on_the_seed_alone(
     assert first.out == again.out != other.out
 
 
-def test_samples_of_a_class_are_predicted_as_that_class(
-    run: Path, tmp_path: Path, run_cli: Callable[..., Any]
-) -> None:
+def test_samples_of_a_class_are_predicted_as_that_class(run: Path, tmp_path: Path, run_cli: Callable[..., Any]) -> None:
     made = run_cli("sample", run, "-n", "40", "--label", "daisy", "--out", tmp_path / "s.npy", "--quiet")
     assert (made.code, made.out, made.err) == (0, "", "")
     assert np.load(tmp_path / "s.npy").shape == (40, 4)

@@ -29,22 +29,16 @@ def test_codes_are_those_of_the_run_in_every_format(
     assert list(found["row"]) == list(table["id"])
     np.testing.assert_allclose(found.set_index("row"), expected, rtol=0, atol=1e-5)
     np.testing.assert_array_equal(np.load(tmp_path / "z.npy"), found.set_index("row"))
-    np.testing.assert_allclose(
-        pd.read_csv(tmp_path / "z.csv").set_index("row"), found.set_index("row"), rtol=1e-6
-    )
+    np.testing.assert_allclose(pd.read_csv(tmp_path / "z.csv").set_index("row"), found.set_index("row"), rtol=1e-6)
 
 
-def test_without_a_file_the_table_is_printed_as_csv(
-    run: Path, table_csv: Path, run_cli: Callable[..., Any]
-) -> None:
+def test_without_a_file_the_table_is_printed_as_csv(run: Path, table_csv: Path, run_cli: Callable[..., Any]) -> None:
     result = run_cli("transform", run, table_csv)
     assert (result.code, result.err) == (0, "")
     assert pd.read_csv(io.StringIO(result.out)).shape == (60, 1 + codes_of(run).shape[1])
 
 
-def test_json_tells_where_the_file_is(
-    run: Path, table_csv: Path, tmp_path: Path, run_cli: Callable[..., Any]
-) -> None:
+def test_json_tells_where_the_file_is(run: Path, table_csv: Path, tmp_path: Path, run_cli: Callable[..., Any]) -> None:
     result = run_cli("transform", run, table_csv, "--out", tmp_path / "z.npy", "--json")
     told = json.loads(result.out)
     assert (told["out"], told["n_rows"]) == (str(tmp_path / "z.npy"), 60)

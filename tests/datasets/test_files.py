@@ -309,6 +309,30 @@ BAD: dict[str, Case] = {
     "npy of records": ("d.npy", npy(np.zeros(3, dtype=[("a", "f4")])), {}, ("real numbers",)),
     "npy of objects": ("d.npy", npy(np.array([[1, "a"], [2, "b"]], dtype=object)), {}, ("Python objects",)),
     "npy with one row": ("d.npy", npy(X[:1]), {}, ("only one row",)),
+    "npz with half a character among the labels": (
+        "d.npz",
+        npz(X=X, y=np.array(["a", "b", "a\udc00", "b"])),
+        {},
+        ("column 'y'", "row 2", r"'a\udc00'", "surrogate"),
+    ),
+    "npz with half a character among the row ids": (
+        "d.npz",
+        npz(X=X, key=np.array(["a", "\ud800", "c", "d"])),
+        {"id_column": "key"},
+        ("column 'key'", "row 1", r"'\ud800'", "surrogate"),
+    ),
+    "npz with half a character among the names": (
+        "d.npz",
+        npz(X=X, feature_names=np.array(["a", "b\ud800"])),
+        {},
+        (r"column 'b\ud800'", "surrogate"),
+    ),
+    "csv with half a character": (
+        "d.csv",
+        "a,label\n1,x\n2,\ud800\n".encode("utf-8", "surrogatepass"),
+        {},
+        ("line 3", "0xed", "UTF-8"),
+    ),
     "npy without rows": ("d.npy", npy(X[:0]), {}, ("no rows",)),
     "npy without columns": ("d.npy", npy(X[:, :0]), {}, ("no feature columns",)),
     "npy with channels first": ("d.npy", npy(np.zeros((5, 3, 8, 8))), {}, ("channels", "transpose")),
@@ -406,9 +430,7 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("suffix", READERS)
-def test_running_out_of_memory_is_a_data_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
-) -> None:
+def test_running_out_of_memory_is_a_data_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
     def exhausted(_: Path) -> Any:
         raise MemoryError
 
@@ -523,9 +545,7 @@ def test_every_truncation_of_arrays_is_refused(tmp_path: Path, suffix: str) -> N
 
 @given(st.text(alphabet='abc019.,-"\n\r \t;é\0', max_size=60), st.sampled_from([".csv", ".tsv"]))
 @settings(max_examples=150, deadline=None)
-def test_any_text_is_a_table_or_a_data_error(
-    tmp_path_factory: pytest.TempPathFactory, text: str, suffix: str
-) -> None:
+def test_any_text_is_a_table_or_a_data_error(tmp_path_factory: pytest.TempPathFactory, text: str, suffix: str) -> None:
     path = tmp_path_factory.mktemp("text") / f"d{suffix}"
     path.write_bytes(text.encode())
     assert_table_or_refusal(path)

@@ -17,9 +17,7 @@ from hypothesis.extra import numpy as hnp
 from aaetools.datasets import READERS, Dataset, load_dataset
 from aaetools.exceptions import DataError
 
-FRAME = pd.DataFrame(
-    {"a": [1.5, 2.5, 3.5], "b": [1, 2, 3], "c": [True, False, True], "label": ["cat", "dog", "cat"]}
-)
+FRAME = pd.DataFrame({"a": [1.5, 2.5, 3.5], "b": [1, 2, 3], "c": [True, False, True], "label": ["cat", "dog", "cat"]})
 EXPECTED = np.array([[1.5, 1, 1], [2.5, 2, 0], [3.5, 3, 1]], dtype=np.float32)
 
 
@@ -64,17 +62,13 @@ def test_every_format_gives_the_same_rows(tmp_path: Path, suffix: str, as_text: 
         assert data.feature_names == ("a", "b", "c")
 
 
-def test_a_suffix_in_capitals_and_a_home_folder_are_understood(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_suffix_in_capitals_and_a_home_folder_are_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "DATA.CSV").write_text("a,b\n1,2\n3,4\n")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert load_dataset("~/DATA.CSV").n_rows == 2
 
 
-def test_a_bundled_name_comes_before_a_file_of_that_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bundled_name_comes_before_a_file_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "iris").write_text("a,b\n1,2\n3,4\n")
     monkeypatch.chdir(tmp_path)
     assert load_dataset("iris").n_rows == 150
@@ -116,9 +110,7 @@ def test_labels_in_text_are_read_as_meant(
     assert data.y is not None
     assert data.y.tolist() == expected
     assert [type(value) for value in data.y.tolist()] == [type(value) for value in expected]
-    assert data.y.dtype.kind == (
-        "i" if type(expected[0]) is int else "O" if None in expected else data.y.dtype.kind
-    )
+    assert data.y.dtype.kind == ("i" if type(expected[0]) is int else "O" if None in expected else data.y.dtype.kind)
     assert data.feature_names == ("a",)
 
 
@@ -248,9 +240,7 @@ def test_arrays_beside_the_features_of_an_npz_file_can_be_named(tmp_path: Path) 
 
 @pytest.mark.parametrize("shape", [(5, 2, 3), (5, 2, 3, 3), (5, 4, 4, 1)])
 @pytest.mark.parametrize("suffix", [".npy", ".npz"])
-def test_images_are_flattened_and_keep_their_shape(
-    tmp_path: Path, shape: tuple[int, ...], suffix: str
-) -> None:
+def test_images_are_flattened_and_keep_their_shape(tmp_path: Path, shape: tuple[int, ...], suffix: str) -> None:
     images = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
     path = tmp_path / f"images{suffix}"
     if suffix == ".npy":
@@ -366,3 +356,28 @@ def test_two_arrays_of_one_name_are_refused(tmp_path: Path) -> None:
         archive.writestr("X.npy", "another")
     with pytest.raises(DataError, match=r"data\.npz.*same name"):
         load_dataset(path)
+
+
+@pytest.mark.parametrize("suffix", READERS)
+def test_a_single_row_is_loaded_only_on_request(tmp_path: Path, suffix: str) -> None:
+    path = save(tmp_path / f"one{suffix}", FRAME.iloc[:1])
+    with pytest.raises(DataError, match="holds only one row; at least 2 are needed"):
+        load_dataset(path)
+    np.testing.assert_array_equal(load_dataset(path, min_rows=1).X, EXPECTED[:1])
+
+
+def test_a_column_called_like_labels_can_be_a_feature(tmp_path: Path) -> None:
+    text = "class,y,label\n1,5,u\n2,6,v\n"
+    with pytest.raises(DataError, match="more than one column may hold the labels"):
+        from_csv(tmp_path, text)
+    data = from_csv(tmp_path, text, features=("class", "y"))
+    assert (data.target_name, data.feature_names) == ("label", ("class", "y"))
+    with pytest.raises(DataError, match="features= is for files"):
+        load_dataset("iris", features=("petal length",))
+
+
+def test_half_a_character_in_an_array_that_nobody_needs_does_not_disturb(tmp_path: Path) -> None:
+    path = tmp_path / "data.npz"
+    np.savez(path, X=np.eye(2), notes=np.array(["\ud800", "fine"]), y=np.array(["\U0001f600", "b"]))
+    data = load_dataset(path)
+    assert data.classes == ("b", "\U0001f600")

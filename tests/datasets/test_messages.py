@@ -14,9 +14,7 @@ def test_a_quoted_value_is_one_short_printable_line(value: str) -> None:
     assert len(text) <= 80
 
 
-@pytest.mark.parametrize(
-    "value", ["a\nb", "a\x1b[31m", "\u2028", "\u202e", "\ud800", "x" * 10_000, "'\"" * 90]
-)
+@pytest.mark.parametrize("value", ["a\nb", "a\x1b[31m", "\u2028", "\u202e", "\ud800", "x" * 10_000, "'\"" * 90])
 def test_hostile_names_are_made_harmless(value: str) -> None:
     assert quote(value).isprintable()
     assert len(quote(value)) <= 80

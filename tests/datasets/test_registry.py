@@ -118,8 +118,7 @@ def test_more_classes_than_rows_are_refused() -> None:
 
 def test_importing_loads_no_slow_library() -> None:
     code = (
-        "import sys, aaetools.datasets\n"
-        "print(*{'numpy', 'pandas', 'sklearn', 'pyarrow', 'torch'} & set(sys.modules))"
+        "import sys, aaetools.datasets\nprint(*{'numpy', 'pandas', 'sklearn', 'pyarrow', 'torch'} & set(sys.modules))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.split() == []

@@ -67,9 +67,74 @@ def test_numbers_kept_as_objects_are_refused_with_advice() -> None:
 
 
 def test_a_message_stays_short_with_many_columns() -> None:
-    wide = Table(
-        path=Path("wide.csv"), columns=pd.DataFrame(np.zeros((2, 500)), columns=[f"c{i}" for i in range(500)])
-    )
+    wide = Table(path=Path("wide.csv"), columns=pd.DataFrame(np.zeros((2, 500)), columns=[f"c{i}" for i in range(500)]))
     with pytest.raises(DataError, match="and 488 more") as caught:
         to_dataset(wide, target="labels of another name")
     assert len(str(caught.value)) < 400
+
+
+def test_named_features_are_features_whatever_they_are_called() -> None:
+    columns = table(y=[1, 2, 1], id=[5, 6, 7], a=[0.5, 1.5, 2.5])
+    guessed = to_dataset(columns)
+    assert (guessed.target_name, guessed.row_ids.tolist(), guessed.feature_names) == ("y", [5, 6, 7], ("a",))
+    told = to_dataset(columns, features=["id", "y"])
+    assert (told.y, told.target_name, told.row_ids.tolist()) == (None, None, [0, 1, 2])
+    assert told.feature_names == ("y", "id", "a")
+
+
+def test_naming_one_feature_leaves_the_guess_to_the_other_columns() -> None:
+    data = to_dataset(table(y=[1, 2, 1], label=["u", "v", "u"], id=[5, 6, 7]), features=["y"])
+    assert (data.target_name, data.feature_names) == ("label", ("y",))
+    assert data.row_ids.tolist() == [5, 6, 7]
+    by_hand = to_dataset(table(y=[1, 2, 1], kind=["u", "v", "u"]), features=["y"], target="kind")
+    assert (by_hand.target_name, by_hand.feature_names) == ("kind", ("y",))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"features": ["y"], "target": "y"}, "column 'y': cannot be both the labels and a feature"),
+        ({"features": ["y"], "id_column": "y"}, "column 'y': cannot be both the row ids and a feature"),
+        ({"features": ["why"]}, r"no column 'why' to use as a feature \(columns: 'y', 'a'\)"),
+        ({"features": ["A"]}, "did you mean 'a'"),
+    ],
+)
+def test_features_that_cannot_be_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=rf"some\.where.*{message}"):
+        to_dataset(table(y=[1, 2], a=[1, 2]), **options)
+
+
+def test_a_feature_inside_an_array_is_not_the_column_beside_it() -> None:
+    both = Table(path=Path("d.npz"), columns=pd.DataFrame({"y": [0, 1]}), block=np.eye(2), block_names=("y", "z"))
+    data = to_dataset(both, features=["y"])
+    assert (data.target_name, data.feature_names) == ("y", ("y", "z"))
+    with pytest.raises(DataError, match="no column 'q' to use as a feature"):
+        to_dataset(both, features=["q"])
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "min_rows", "message"),
+    [
+        (0, 1, "holds no rows"),
+        (0, 0, "holds no rows"),
+        (1, 2, "holds only one row; at least 2 are needed"),
+        (3, 5, "holds only 3 rows; at least 5 are needed"),
+    ],
+)
+def test_too_few_rows_are_refused(n_rows: int, min_rows: int, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        to_dataset(table(a=np.arange(n_rows)), min_rows=min_rows)
+
+
+def test_one_row_will_do_if_so_asked() -> None:
+    data = to_dataset(table(a=[1.5], label=["u"]), min_rows=1)
+    assert (data.X.tolist(), data.classes) == ([[1.5]], ("u",))
+
+
+def test_names_that_no_file_can_hold_are_refused_by_name() -> None:
+    bad = "x\ud800"
+    block = Table(path=Path("d"), columns=pd.DataFrame(), block=np.eye(2), block_names=("a", bad))
+    for odd in (table(**{bad: [1, 2]}), block):
+        with pytest.raises(DataError, match=r"column 'x\\ud800': the name holds half of a surrogate") as caught:
+            to_dataset(odd)
+        assert str(caught.value).isascii()

@@ -37,9 +37,7 @@ def proportion(hits: float, n: int) -> Proportion:
     """Wilson's 95% interval."""
     p, z = hits / n, 1.959964
     middle, half = p + z * z / (2 * n), z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return Proportion(
-        p, float((middle - half) / (1 + z * z / n)), float((middle + half) / (1 + z * z / n)), n
-    )
+    return Proportion(p, float((middle - half) / (1 + z * z / n)), float((middle + half) / (1 + z * z / n)), n)
 
 
 def build_analysis(
@@ -198,9 +196,7 @@ def build_analysis(
         by_class = np.concatenate([digits.images[digits.target == k % 10][:10] for k in range(n_true)])
         pictures = Images(
             originals=originals,
-            reconstructions=np.clip(originals * 0.8 + 1 + rng.normal(size=originals.shape), 0, 16).astype(
-                np.float32
-            ),
+            reconstructions=np.clip(originals * 0.8 + 1 + rng.normal(size=originals.shape), 0, 16).astype(np.float32),
             samples=by_class.astype(np.float32),
             sample_labels=tuple(str(v) for v in np.repeat(strings, 10)),
         )
@@ -248,9 +244,7 @@ def build_analysis(
             reason="the Bayesian information criterion is lowest there",
             sizes=tuple(int((rows["cluster"] == k).sum()) for k in range(n_true)),
             silhouette=0.71,
-            agreement=Agreement(proportion(0.94 * n_holdout, n_holdout), 0.88, 0.9, n_holdout)
-            if labels
-            else None,
+            agreement=Agreement(proportion(0.94 * n_holdout, n_holdout), 0.88, 0.9, n_holdout) if labels else None,
             verdict=f"{n_true} groups that stand well apart"
             + (" and match the known classes for 94.0% of the rows." if labels else "."),
         ),
@@ -269,9 +263,7 @@ def build_analysis(
             y_name="z1" if n_dims > 1 else "",
             projection=(tuple(map(float, flat[0])), tuple(map(float, flat[1]))),
             offset=(0.0, 0.0),
-            umap={"n_neighbors": 15, "min_dist": 0.1, "random_state": 0}
-            if umap
-            else {"skipped": "fewer than 30 rows"},
+            umap={"n_neighbors": 15, "min_dist": 0.1, "random_state": 0} if umap else {"skipped": "fewer than 30 rows"},
         ),
         provenance=Provenance(
             command="aaetools fit --labels partial",

@@ -96,12 +96,8 @@ def test_page_shows_all_pictures_without_requests_or_sideways_scrolling(
 def test_a_blocked_script_would_show_in_the_console(page_of: Pages, tmp_path: Path) -> None:
     """The control: without it, an empty console would prove nothing."""
     page = tmp_path / "page.html"
-    page.write_text(
-        page_of("digits").replace("<footer>", "<script>alert(1)</script><footer>"), encoding="utf-8"
-    )
-    assert any(
-        "Content Security Policy" in line for line in console(chromium(tmp_path, page.as_uri(), "--dump-dom"))
-    )
+    page.write_text(page_of("digits").replace("<footer>", "<script>alert(1)</script><footer>"), encoding="utf-8")
+    assert any("Content Security Policy" in line for line in console(chromium(tmp_path, page.as_uri(), "--dump-dom")))
 
 
 def corner_and_blue(path: Path) -> tuple[tuple[int, ...], int]:

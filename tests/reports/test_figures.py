@@ -27,9 +27,7 @@ def test_svg_is_the_same_each_time_and_names_no_date_or_maker() -> None:
 
 def test_the_readers_own_settings_do_not_change_a_figure() -> None:
     expected = draw_text("title")
-    with mpl.rc_context(
-        {"axes.facecolor": "red", "font.size": 30, "lines.linewidth": 9, "text.usetex": True}
-    ):
+    with mpl.rc_context({"axes.facecolor": "red", "font.size": 30, "lines.linewidth": 9, "text.usetex": True}):
         assert draw_text("title") == expected
         assert mpl.rcParams["font.size"] == 30
 

@@ -240,9 +240,7 @@ def test_skipped_umap_is_explained_and_clusters_fall_back_to_the_latent_map(page
 def test_hostile_strings_are_shown_as_text(page_of: Pages) -> None:
     source = page_of("hostile")
     source.encode("utf-8")
-    assert not re.search(
-        "[\x00-\x08\x0b-\x1f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", source
-    )
+    assert not re.search("[\x00-\x08\x0b-\x1f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", source)
     page = Page(source)
     assert not any(attributes.get("id") == "injected" for _, attributes in page.tags)
     for shown in (
@@ -274,17 +272,13 @@ def test_verdicts_follow_their_rules(make_analysis: Callable[..., Analysis]) -> 
     assert found is not None
 
     def with_p(p: float | None) -> Analysis:
-        return dataclasses.replace(
-            analysis, classification=dataclasses.replace(found, p_value_best_baseline=p)
-        )
+        return dataclasses.replace(analysis, classification=dataclasses.replace(found, p_value_best_baseline=p))
 
     question = "Better than the baselines?"
     assert answer(with_p(0.01), question).tone == "good"
     assert answer(with_p(0.2), question).tone == "mixed"
     assert "may be chance" in answer(with_p(0.2), question).sentence
-    worse = dataclasses.replace(
-        found, model=dataclasses.replace(found.model, accuracy=found.baselines[3].accuracy)
-    )
+    worse = dataclasses.replace(found, model=dataclasses.replace(found.model, accuracy=found.baselines[3].accuracy))
     worse = dataclasses.replace(worse, p_value_best_baseline=0.001)
     assert answer(dataclasses.replace(analysis, classification=worse), question).tone == "bad"
 
@@ -295,6 +289,10 @@ def test_verdicts_follow_their_rules(make_analysis: Callable[..., Analysis]) -> 
     missed = (*overall, dataclasses.replace(overall[0], scope="3", verdict="not met"))
     partly = dataclasses.replace(analysis, prior_match=dataclasses.replace(match, results=missed))
     assert answer(partly, "Was the prior met?").tone == "mixed"
+    assert answer(partly, "Was the prior met?").value == "Met overall"
+    near = (*overall, dataclasses.replace(overall[0], scope="3", verdict="close"))
+    nearly = dataclasses.replace(analysis, prior_match=dataclasses.replace(match, results=near))
+    assert answer(nearly, "Was the prior met?").tone == "mixed"
     none = dataclasses.replace(analysis, prior_match=dataclasses.replace(match, results=()))
     assert answer(none, "Was the prior met?").tone == "none"
 
@@ -303,9 +301,7 @@ def test_health_table_raises_each_alarm(make_analysis: Callable[..., Analysis]) 
     analysis = make_analysis(classes=("a", "b"), n_rows=100, images=False)
     sick = dataclasses.replace(
         analysis,
-        model=dataclasses.replace(
-            analysis.model, discriminator_accuracy=0.99, reconstruction_r2=-0.1, dead_axes=(1,)
-        ),
+        model=dataclasses.replace(analysis.model, discriminator_accuracy=0.99, reconstruction_r2=-0.1, dead_axes=(1,)),
         clustering=dataclasses.replace(analysis.clustering, sizes=(99, 1)),
     )
 
@@ -331,14 +327,10 @@ def test_an_analysis_with_holes_still_gives_a_page(make_analysis: Callable[..., 
         analysis,
         tables=tables,
         latent_map=dataclasses.replace(analysis.latent_map, umap=None),
-        clustering=dataclasses.replace(
-            analysis.clustering, n_clusters=0, sizes=(), silhouette=None, agreement=None
-        ),
+        clustering=dataclasses.replace(analysis.clustering, n_clusters=0, sizes=(), silhouette=None, agreement=None),
         prior_match=dataclasses.replace(analysis.prior_match, results=()),
         data=dataclasses.replace(analysis.data, n_holdout=0, source="", sha256="", feature_names=()),
-        model=dataclasses.replace(
-            analysis.model, fit_seconds=float("nan"), parameters={}, prior_parameters={}
-        ),
+        model=dataclasses.replace(analysis.model, fit_seconds=float("nan"), parameters={}, prior_parameters={}),
         provenance=dataclasses.replace(analysis.provenance, versions={}, command=""),
     )
     page = Page(render(bare))

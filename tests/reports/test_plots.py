@@ -76,9 +76,7 @@ def fit(scope: str, ratio: float, statistic: str = "mmd", verdict: Any = "met") 
 
 
 CALLS: dict[str, Any] = {
-    "accuracy_bars": lambda ax: plots.accuracy_bars(
-        ax, score("model", 0.95), [score("other", 0.9)], chance=0.1
-    ),
+    "accuracy_bars": lambda ax: plots.accuracy_bars(ax, score("model", 0.95), [score("other", 0.9)], chance=0.1),
     "confusion_matrix": lambda ax: plots.confusion_matrix(ax, [[5, 1], [0, 4]], ["a", "b"]),
     "latent_map": lambda ax: plots.latent_map(ax, X, Y, LABELS, prior=PRIOR, mistakes=X > 1.5),
     "umap_map": lambda ax: plots.umap_map(ax, X, Y, LABELS),
@@ -86,9 +84,7 @@ CALLS: dict[str, Any] = {
     "class_samples": lambda ax: plots.class_samples(ax, RNG.random((6, 4, 4)), ["a"] * 3 + ["b"] * 3),
     "training_curves": lambda ax: plots.training_curves(ax, HISTORY),
     "discriminator_curve": lambda ax: plots.discriminator_curve(ax, HISTORY),
-    "prior_match_bars": lambda ax: plots.prior_match_bars(
-        ax, [fit("overall", 0.8), fit("a", 30, verdict="not met")]
-    ),
+    "prior_match_bars": lambda ax: plots.prior_match_bars(ax, [fit("overall", 0.8), fit("a", 30, verdict="not met")]),
 }
 
 
@@ -185,9 +181,7 @@ def test_prior_outline_encloses_about_nine_tenths_of_the_draws(ax: Axes) -> None
     assert 0.84 < inside < 0.96
 
 
-@pytest.mark.parametrize(
-    "label", ["$\\frac{1}{2}$", "$open", "$$\\bad{$$", "_private", "", "\x00", "x" * 10_000]
-)
+@pytest.mark.parametrize("label", ["$\\frac{1}{2}$", "$open", "$$\\bad{$$", "_private", "", "\x00", "x" * 10_000])
 @pytest.mark.parametrize("name", ["map", "matrix", "samples", "bars", "match"])
 def test_labels_are_text_not_mathematics(ax: Axes, label: str, name: str) -> None:
     if name == "map":
@@ -264,8 +258,4 @@ def test_axis_names_that_explain_themselves_get_no_second_unit(ax: Axes) -> None
 
 
 def test_unknown_effects_leave_a_gap(ax: Axes) -> None:
-    draw(
-        plots.prior_match_bars(
-            ax, [dataclasses.replace(fit("a", 1.0), effect_ratio=float("nan")), fit("b", 2.0)]
-        )
-    )
+    draw(plots.prior_match_bars(ax, [dataclasses.replace(fit("a", 1.0), effect_ratio=float("nan")), fit("b", 2.0)]))

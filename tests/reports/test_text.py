@@ -54,9 +54,7 @@ def test_counts_agree_with_their_noun() -> None:
     assert text.count(12) == "12"
 
 
-@pytest.mark.parametrize(
-    ("p", "shown"), [(0.0004, "< 0.001"), (0.0312, "0.031"), (0.5, "0.50"), (None, "\N{EN DASH}")]
-)
+@pytest.mark.parametrize(("p", "shown"), [(0.0004, "< 0.001"), (0.0312, "0.031"), (0.5, "0.50"), (None, "\N{EN DASH}")])
 def test_p_values_never_read_as_zero(p: float | None, shown: str) -> None:
     assert text.p_value(p) == shown
 

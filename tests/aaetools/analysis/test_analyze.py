@@ -56,9 +56,7 @@ def test_numbers_agree_with_the_table(analysis: Analysis) -> None:
 
 def test_the_hold_out_labels_change_scores_only(analysis: Analysis, digits: Any, digits_model: Any) -> None:
     shuffled = np.random.default_rng(0).permutation(digits.y_holdout)
-    other = analyze(
-        digits_model, digits.X, digits.y, X_holdout=digits.X_holdout, y_holdout=shuffled, embed=False
-    )
+    other = analyze(digits_model, digits.X, digits.y, X_holdout=digits.X_holdout, y_holdout=shuffled, embed=False)
     kept = [name for name in analysis.tables.rows if name != "label_true"]
     pd.testing.assert_frame_equal(other.tables.rows[kept], analysis.tables.rows[kept])
     assert other.classification is not None
@@ -136,18 +134,14 @@ def test_string_labels_and_gaps_in_the_hold_out(digits: Any, make_model: Any) ->
     assert result.classification is not None
     assert result.classification.model.accuracy.n == len(truth) - 20
     assert result.classification.classes == ("one", "three", "two", "zero", "seven")
-    assert any(
-        "5 hold-out rows have a label that no training row had (seven)" in text for text in result.warnings
-    )
+    assert any("5 hold-out rows have a label that no training row had (seven)" in text for text in result.warnings)
     assert result.tables.rows["label_true"].notna().sum() == len(truth) - 20
 
 
 def test_float_labels_with_gaps_mean_the_integers(digits: Any, make_model: Any) -> None:
     y = np.where(digits.y == -1, np.nan, digits.y)
     model = make_model(4).fit(digits.X, y)
-    result = analyze(
-        model, digits.X, y, X_holdout=digits.X_holdout, y_holdout=digits.y_holdout.astype(float), **FAST
-    )
+    result = analyze(model, digits.X, y, X_holdout=digits.X_holdout, y_holdout=digits.y_holdout.astype(float), **FAST)
     assert result.data.classes == ("0", "1", "2", "3")
     assert set(result.tables.rows["label_given"].dropna()) == {"0", "1", "2", "3"}
     assert result.classification is not None
@@ -185,9 +179,7 @@ def test_parameters_and_provenance_are_plain_and_name_no_machine(analysis: Analy
 
     assert analysis.model.parameters["f"] == "builtin_function_or_method"
     assert analysis.model.parameters["prior"] == {"name": "test", "n_dims": 4}
-    assert {"aaetools", "torch", "scikit-learn", "numpy", "umap-learn", "python"} <= set(
-        analysis.provenance.versions
-    )
+    assert {"aaetools", "torch", "scikit-learn", "numpy", "umap-learn", "python"} <= set(analysis.provenance.versions)
     assert platform.node() not in analysis.provenance.platform
     assert analysis.provenance.created.endswith("+00:00")
     assert analysis.provenance.command == "aaetools fit digits"
@@ -208,9 +200,7 @@ def test_the_estimator_itself_goes_through(digits: Any) -> None:
 
     model = AdversarialAutoencoder(max_epochs=2, hidden_layer_sizes=(16,), image_shape=(8, 8), random_state=0)
     model.fit(digits.X, digits.y)
-    result = analyze(
-        model, digits.X, digits.y, X_holdout=digits.X_holdout, y_holdout=digits.y_holdout, **FAST
-    )
+    result = analyze(model, digits.X, digits.y, X_holdout=digits.X_holdout, y_holdout=digits.y_holdout, **FAST)
     holdout = result.tables.rows.query("split == 'holdout'")
     assert holdout["label_pred"].tolist() == [str(label) for label in model.predict(digits.X_holdout)]
     assert result.model.n_components == model.n_components_
@@ -218,3 +208,10 @@ def test_the_estimator_itself_goes_through(digits: Any) -> None:
     assert result.tables.images is not None
     text = analysis_to_json(result)
     assert analysis_to_json(analysis_from_json(text, result.tables)) == text
+
+
+def test_a_model_far_below_its_baseline_is_an_alarm(digits: Any, make_model: Any) -> None:
+    model = make_model(4).fit(digits.X, digits.y)
+    model.means_ = np.roll(model.means_, 1, axis=0)  # takes every class for the next
+    result = analyze(model, digits.X, digits.y, X_holdout=digits.X_holdout, y_holdout=digits.y_holdout, **FAST)
+    assert any("points fewer than knn" in warning for warning in result.warnings)

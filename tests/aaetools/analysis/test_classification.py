@@ -70,9 +70,7 @@ def test_supervised_baselines_ignore_unlabelled_rows_and_none_sees_evaluated_row
     other[9:] += 100
     X_eval = groups(seed=1)[0]
     for name in ("logistic_regression", "knn"):
-        first, second = (
-            compare_baselines(rows, given, X_eval, baselines=[name])[name] for rows in (X, other)
-        )
+        first, second = (compare_baselines(rows, given, X_eval, baselines=[name])[name] for rows in (X, other))
         assert (first.predicted == second.predicted).all()
     for name in BASELINES:
         together = compare_baselines(X, given, X_eval, baselines=[name], random_state=0)[name].predicted
@@ -144,8 +142,7 @@ def test_labels_that_training_never_had_count_as_errors_and_are_named() -> None:
     assert np.sum(result.confusion) == 4
     assert result.per_class[2].recall.value == 0
     assert notes == (
-        "2 hold-out rows have a label that no training row had (9); they cannot be predicted and count as "
-        "errors.",
+        "2 hold-out rows have a label that no training row had (9); they cannot be predicted and count as errors.",
     )
 
 
@@ -159,9 +156,7 @@ def test_labels_that_training_never_had_count_as_errors_and_are_named() -> None:
         (60, 90, "Below knn by 30.0 points"),
     ],
 )
-def test_the_verdict_claims_no_more_than_the_test_allows(
-    model_right: int, other_right: int, start: str
-) -> None:
+def test_the_verdict_claims_no_more_than_the_test_allows(model_right: int, other_right: int, start: str) -> None:
     truth = np.zeros(100, dtype=int)
 
     def predictions(right: int) -> Any:

@@ -83,9 +83,7 @@ def test_umap_is_reproducible_and_keeps_groups_apart() -> None:
     assert first.shape == (80, 2)
     assert parameters["random_state"] == 3
     centre = first[:40].mean(0)
-    assert (
-        np.linalg.norm(first[40:] - centre, axis=1).min() > np.linalg.norm(first[:40] - centre, axis=1).max()
-    )
+    assert np.linalg.norm(first[40:] - centre, axis=1).min() > np.linalg.norm(first[:40] - centre, axis=1).max()
 
 
 @pytest.mark.slow
@@ -98,7 +96,4 @@ def test_rows_beyond_the_limit_are_placed_among_the_fitted_ones(monkeypatch: pyt
     assert points is not None
     assert np.isfinite(points).all()
     centre = np.median(points[:40], axis=0)
-    assert (
-        np.linalg.norm(points[40:] - centre, axis=1).min()
-        > np.linalg.norm(points[:40] - centre, axis=1).max()
-    )
+    assert np.linalg.norm(points[40:] - centre, axis=1).min() > np.linalg.norm(points[:40] - centre, axis=1).max()

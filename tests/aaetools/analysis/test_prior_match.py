@@ -14,10 +14,12 @@ from aaetools.analysis.prior_match import (
     DIVERGENCES,
     MAX_CODES,
     _bandwidths,
+    _verdict,
     divergence,
     holm,
     prior_match,
 )
+from aaetools.analysis.results import GoodnessOfFit
 from aaetools.exceptions import DataError, LabelError
 
 module = sys.modules["aaetools.analysis.prior_match"]
@@ -46,9 +48,7 @@ def test_divergence_grows_with_a_shift(name: str) -> None:
 def test_a_stack_of_samples_gives_what_each_sample_gives_alone(name: str) -> None:
     reference, stack = normal(1_200, 3, 0), normal(600, 3, 1).reshape(3, 200, 3)
     statistic = DIVERGENCES[name](reference, 200, np.random.default_rng(0))
-    np.testing.assert_allclose(
-        statistic(stack), [statistic(sample[None])[0] for sample in stack], rtol=1e-4, atol=1e-6
-    )
+    np.testing.assert_allclose(statistic(stack), [statistic(sample[None])[0] for sample in stack], rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["mmd", "energy"])
@@ -125,10 +125,7 @@ def test_p_values_are_uniform_under_the_null(make_prior: Any, d: int) -> None:
     prior, repeats = make_prior(d), 300
     p = np.array(
         [
-            [
-                r.p_value
-                for r in prior_match(normal(60, d, 5_000 + s), prior, random_state=s, n_resamples=39).results
-            ]
+            [r.p_value for r in prior_match(normal(60, d, 5_000 + s), prior, random_state=s, n_resamples=39).results]
             for s in range(repeats)
         ]
     )
@@ -167,7 +164,7 @@ def test_classes_are_compared_with_their_own_component(make_prior: Any) -> None:
     assert by_class["a"].verdict == by_class["b"].verdict == "met"
     assert by_class["c"].verdict == "not met"
     assert by_class["a"].n == 60
-    assert "1 of 3 classes" in match.verdict
+    assert "1 of 3 classes do not follow their part of it" in match.verdict
 
 
 def test_swapped_classes_are_seen_by_class_only(make_prior: Any) -> None:
@@ -176,6 +173,10 @@ def test_swapped_classes_are_seen_by_class_only(make_prior: Any) -> None:
     match = prior_match(codes, prior, labels, random_state=0)
     assert match.overall("mmd").verdict == "met"
     assert all(r.verdict == "not met" for r in match.results if r.scope != "overall")
+    assert match.verdict.startswith("Overall the codes cannot be told from the prior (MMD ")
+    assert match.verdict.endswith(
+        ", n = 200), but within classes they can: 2 of 2 classes do not follow their part of it."
+    )
 
 
 def test_small_classes_are_skipped_and_resamples_suffice_for_the_correction(make_prior: Any) -> None:
@@ -260,3 +261,73 @@ def test_power_against_a_small_change_of_scale_is_that_of_a_good_test(make_prior
     ]
     assert sum(found) >= 8
     assert norm.cdf((1 - 0.85**2) * np.sqrt(600)) > 0.99
+
+
+def outcome(scope: str, verdict: Any, statistic: str = "mmd", ratio: float = 1.0) -> GoodnessOfFit:
+    p = 0.6 if verdict == "met" else 0.01
+    return GoodnessOfFit(scope, statistic, 50, 0.1, 0.05, 0.1, ratio, p, p, verdict)
+
+
+OPENINGS = {
+    "met": "he codes cannot be told from the prior (",
+    "close": "he codes are close to the prior, not equal to it (",
+    "not met": "he codes do not follow the prior (",
+}
+
+
+@pytest.mark.parametrize(
+    ("overall", "classes", "ending"),
+    [
+        ("met", "met met", "and within classes they cannot either (2 tested)."),
+        (
+            "met",
+            "met close",
+            "but within classes they can: 1 of 2 classes are only close to their part of it.",
+        ),
+        ("met", "close off", "but within classes they can: 1 of 2 classes do not follow their part of it."),
+        ("close", "met met", "and within classes they cannot even be told from it (2 tested)."),
+        ("close", "close met", "and so are those of 1 of 2 classes to their part of it."),
+        (
+            "close",
+            "off off",
+            "but within classes they are far off: 2 of 2 classes do not follow their part of it.",
+        ),
+        ("not met", "met met", "but within classes they cannot be told from it (2 tested)."),
+        (
+            "not met",
+            "met close",
+            "but within classes they are nearer: 1 of 2 classes are close to their part of it.",
+        ),
+        ("not met", "met off", "and 1 of 2 classes do not follow their part of it."),
+    ],
+)
+def test_the_verdict_is_one_sentence_that_sets_classes_against_the_whole(
+    overall: str, classes: str, ending: str
+) -> None:
+    whole = outcome("overall", overall)
+    verdicts = ["not met" if verdict == "off" else verdict for verdict in classes.split()]
+    verdict = _verdict([whole, *(outcome(str(k), each) for k, each in enumerate(verdicts))], "mmd")
+    assert verdict.startswith(f"Overall t{OPENINGS[overall]}")
+    assert verdict.endswith(f"n = 50), {ending}")
+    assert len(verdict) < 300  # what the report's card has room for
+    alone = _verdict([whole], "mmd")
+    assert alone.startswith(f"T{OPENINGS[overall]}")
+    assert alone.endswith("n = 50).")
+
+
+def test_the_verdict_tells_the_numbers_of_the_statistic_that_decides() -> None:
+    met, far = outcome("overall", "met"), outcome("overall", "not met", "sliced_wasserstein", ratio=4.0)
+    assert "do not follow the prior (sliced wasserstein 4.0 times" in _verdict([met, far], "mmd")
+    assert "cannot be told from the prior (MMD 1.0 times" in _verdict([met], "mmd")
+    both = [outcome("overall", "met", "energy", ratio=0.5), met]
+    assert "(MMD 1.0 times" in _verdict(both, "mmd")
+    assert "(energy 0.5 times" in _verdict(both, "energy")
+
+
+def test_a_class_counts_once_by_its_worst_statistic() -> None:
+    results = [
+        outcome("overall", "met"),
+        *(outcome("a", verdict, name) for name, verdict in [("mmd", "met"), ("energy", "not met")]),
+        *(outcome("b", "close", name) for name in ("mmd", "energy")),
+    ]
+    assert "1 of 2 classes do not follow" in _verdict(results, "mmd")

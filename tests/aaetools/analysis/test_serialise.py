@@ -50,9 +50,7 @@ def test_another_schema_version_is_refused_with_the_way_out(analysis: Analysis) 
     document = json.loads(analysis_to_json(analysis))
     for version in (99, None, "1"):
         document["schema_version"] = version
-        with pytest.raises(
-            ModelFileError, match=r"reads version 1: use the release named under provenance\.versions"
-        ):
+        with pytest.raises(ModelFileError, match=r"reads version 1: use the release named under provenance\.versions"):
             analysis_from_json(json.dumps(document), analysis.tables)
 
 

@@ -15,7 +15,13 @@ from aaetools import AdversarialAutoencoder
 def quick(**parameters: Any) -> AdversarialAutoencoder:
     """Return an estimator small enough for some seventy fits, and still able to learn scikit-learn's blobs."""
     return AdversarialAutoencoder(
-        **{"max_epochs": 40, "hidden_layer_sizes": (32,), "learning_rate": 5e-3, "random_state": 0, **parameters}
+        **{
+            "max_epochs": 40,
+            "hidden_layer_sizes": (32,),
+            "learning_rate": 5e-3,
+            "random_state": 0,
+            **parameters,
+        }
     )
 
 

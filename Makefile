@@ -1,0 +1,54 @@
+# make demo    own virtual environment, then the main command on bundled data; ends with the report's path
+# make test    the whole test suite with branch coverage
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# stands for "the environment holds what pyproject.toml and constraints.txt ask for"
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test test-fast lint format clean
+
+help:
+	@echo "make venv       virtual environment in $(VENV), the package in it (PYTHON=$(PYTHON))"
+	@echo "make demo       aaetools fit --labels partial"
+	@echo "make test       all tests, with branch coverage"
+	@echo "make test-fast  all tests but the slow ones"
+	@echo "make lint       style, format and types"
+	@echo "make format     put style and format right"
+	@echo "make clean      remove the environment and all caches, but no runs"
+
+venv: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@command -v "$(PYTHON)" >/dev/null || \
+	  { echo "there is no $(PYTHON) here; name a Python: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and \
+	  "Python 3.11 or newer is needed, $(PYTHON) is %d.%d; name another: make PYTHON=python3.12" % v[:2])'
+	"$(PYTHON)" -m venv "$(VENV)"
+	"$(BIN)/python" -m pip install --progress-bar off -c constraints.txt -e ".[test,lint]"
+	@touch "$(INSTALLED)"
+
+demo: $(INSTALLED)
+	"$(BIN)/aaetools" fit --labels partial
+
+test: $(INSTALLED)
+	"$(BIN)/python" -m pytest --cov --cov-report=term:skip-covered
+
+test-fast: $(INSTALLED)
+	"$(BIN)/python" -m pytest -m "not slow"
+
+lint: $(INSTALLED)
+	"$(BIN)/ruff" check .
+	"$(BIN)/ruff" format --check .
+	"$(BIN)/mypy"
+
+format: $(INSTALLED)
+	"$(BIN)/ruff" check --fix .
+	"$(BIN)/ruff" format .
+
+clean:
+	rm -rf "$(VENV)" build dist *.egg-info .coverage .coverage.* htmlcov
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,106 @@
+"""Label propagation: the graph, the spreading's equation, shares."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.datasets import make_blobs
+
+from aaetools.labels import mask_labels
+from aaetools.propagation import balance_shares, class_shares, neighbor_graph, propagate_labels, spread_labels
+
+
+def blobs(sizes: list[int], seed: int = 0, std: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    centers = 10.0 * np.eye(len(sizes))
+    X, y = make_blobs(sizes, centers=centers, cluster_std=std, random_state=seed)
+    return X, y
+
+
+def test_the_graph_is_symmetric_with_weights_up_to_one_and_no_loops() -> None:
+    X, _ = blobs([30, 30])
+    graph = neighbor_graph(X, 5)
+    assert abs(graph - graph.T).max() < 1e-12
+    assert graph.diagonal().max() == 0
+    assert graph.data.min() > 0
+    assert graph.data.max() <= 1
+    assert (np.asarray((graph > 0).sum(1)).ravel() >= 5).all()
+
+
+def test_edges_that_only_one_end_counts_weigh_a_tenth() -> None:
+    X = np.array([[0.0], [1.0], [1.5], [1.7]])
+    mutual, loose = neighbor_graph(X, 1, one_sided=0.0), neighbor_graph(X, 1, one_sided=0.1)
+    assert mutual[0, 1] == 0
+    assert 0 < loose[0, 1] <= 0.1
+    assert mutual[2, 3] == pytest.approx(loose[2, 3])
+
+
+@pytest.mark.parametrize("n_rows", [2, 3, 8])
+def test_fewer_rows_than_neighbours_is_fine(n_rows: int) -> None:
+    X = np.random.RandomState(0).normal(size=(n_rows, 2))
+    probabilities, shares = propagate_labels(X, np.array([0, 1] + [-1] * (n_rows - 2)), 2)
+    assert np.allclose(probabilities.sum(1), 1)
+    assert shares.sum() == pytest.approx(1)
+
+
+def test_identical_rows_do_not_break_the_weights() -> None:
+    X = np.zeros((20, 2))
+    assert np.isfinite(neighbor_graph(X, 5).data).all()
+
+
+def test_spreading_solves_the_equation_of_the_paper() -> None:
+    X, y = blobs([15, 15])
+    codes = mask_labels(y, per_class=2, random_state=0)
+    graph = neighbor_graph(X, 6)
+    degree = np.asarray(graph.sum(1)).ravel()
+    normalised = graph.toarray() / np.sqrt(np.outer(degree, degree))
+    given = np.stack([codes == 0, codes == 1], axis=1).astype(float)
+    exact = np.maximum(np.linalg.solve(np.eye(30) - 0.9 * normalised, given), 1e-12)
+    found = spread_labels(graph, codes, 2, alpha=0.9)
+    assert np.allclose(found, exact / exact.sum(0), atol=1e-6)
+
+
+def test_balancing_meets_the_shares_and_keeps_probabilities() -> None:
+    rows = np.random.RandomState(0).dirichlet([1, 1, 1], size=300)
+    shares = np.array([0.5, 0.3, 0.2])
+    balanced = balance_shares(rows, shares)
+    assert np.allclose(balanced.sum(1), 1)
+    assert balanced.mean(0) == pytest.approx(shares, abs=1e-3)
+
+
+def test_given_labels_stay_and_others_follow_their_neighbours() -> None:
+    X, y = blobs([40, 40, 40])
+    codes = mask_labels(y, per_class=1, random_state=0)
+    probabilities, _ = propagate_labels(X, codes, 3)
+    assert (probabilities.argmax(1) == y).all()
+    assert np.array_equal(probabilities[codes >= 0], np.eye(3)[codes[codes >= 0]])
+
+
+def test_shares_are_read_off_the_data_where_balanced_labels_hide_them() -> None:
+    X, y = blobs([120, 60, 20])
+    codes = mask_labels(y, per_class=5, random_state=0)
+    _, shares = propagate_labels(X, codes, 3)
+    assert shares == pytest.approx([0.6, 0.3, 0.1], abs=0.05)
+
+
+def test_shares_stay_those_of_the_labels_where_the_data_do_not_contradict() -> None:
+    X, y = blobs([50, 50])
+    codes = mask_labels(y, per_class=5, random_state=0)
+    spread = spread_labels(neighbor_graph(X), codes, 2, alpha=0.8)
+    assert class_shares(spread, codes).tolist() == [0.5, 0.5]
+
+
+def test_given_shares_win() -> None:
+    X, y = blobs([50, 50])
+    codes = mask_labels(y, per_class=5, random_state=0)
+    given = np.array([0.7, 0.3])
+    probabilities, shares = propagate_labels(X, codes, 2, shares=given)
+    assert shares is given
+    assert probabilities.shape == (100, 2)
+
+
+def test_a_row_that_no_label_reaches_gets_a_probability_all_the_same() -> None:
+    graph = sp.block_diag([np.ones((3, 3)) - np.eye(3), np.ones((3, 3)) - np.eye(3)]).tocsr()
+    spread = spread_labels(graph, np.array([0, 1, -1, -1, -1, -1]), 2)
+    assert np.isfinite(spread).all()
+    assert (spread > 0).all()
