@@ -209,6 +209,11 @@ def _latent(analysis: Analysis) -> Chapter:
     axes = f"The axes are {x_name} and {y_name} of {text.count(n_dims, 'latent dimension')}."
     if line:
         axes = f"There is one latent dimension, {x_name}."
+    elif where.kind == "classes":
+        axes = (
+            f"The {text.count(n_dims, 'latent dimension')} are shown in the plane that lays the prior's classes on a "
+            "circle, and the prior in the same projection."
+        )
     elif where.kind == "pca":
         axes = (
             f"The {text.count(n_dims, 'latent dimension')} are shown along their two main axes (principal "

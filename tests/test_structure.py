@@ -137,7 +137,8 @@ def test_all_names_what_the_module_has(module: str) -> None:
 
 
 def test_importing_the_package_does_not_load_torch() -> None:
-    code = "import sys, aaetools, aaetools.datasets, aaetools.reports; print([m for m in ('torch', 'matplotlib', 'umap') if m in sys.modules])"
+    heavy = "[m for m in ('torch', 'matplotlib', 'umap') if m in sys.modules]"
+    code = f"import sys, aaetools, aaetools.datasets, aaetools.reports; print({heavy})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
 

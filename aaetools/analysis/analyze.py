@@ -30,7 +30,6 @@ from aaetools.analysis.results import (
     Clustering,
     DataSummary,
     Images,
-    LatentMap,
     ModelSummary,
     PriorMatch,
     Provenance,
@@ -148,7 +147,11 @@ def analyze(
         notes.append(f"{removed} repeated rows were left out of the prior match.")
     if not rows.n_holdout:
         notes.append("There are no hold-out rows: the prior match uses training rows, which flatters it.")
-    coordinates, latent_map = project_latents(rows.codes)
+    prior_labels, prior_codes = _prior_draws(model, random_state)
+    centres = [
+        prior_codes[prior_labels == str(label)].mean(axis=0) for label in model.classes_ if "" not in prior_labels
+    ]
+    coordinates, latent_map = project_latents(rows.codes, centres or None)
     if embed:
         say("embedding with UMAP")
         picture, umap = umap_embed(rows.codes, random_state)
@@ -160,7 +163,7 @@ def analyze(
     tables = Tables(
         rows=_row_table(model, rows, clusters, coordinates, picture),
         history=pd.DataFrame(dict(model.history_)),
-        prior_samples=_prior_samples(model, latent_map, random_state),
+        prior_samples=_prior_samples(prior_labels, apply_map(latent_map, prior_codes)),
         images=None if image_shape is None else _images(model, rows, X, X_holdout, image_shape, random_state),
     )
     summary = _model_summary(model, rows, fit_seconds)
@@ -310,7 +313,8 @@ def _row_table(
     return pd.DataFrame(columns)
 
 
-def _prior_samples(model: Any, latent_map: LatentMap, random_state: int) -> pd.DataFrame:
+def _prior_draws(model: Any, random_state: int) -> tuple[NDArray[Any], NDArray[np.float32]]:
+    """Draw codes from the prior, class by class, with the label of each; labels are "" where it has no classes."""
     import torch
 
     prior, classes = model.prior_, [str(label) for label in model.classes_]
@@ -323,8 +327,12 @@ def _prior_samples(model: Any, latent_map: LatentMap, random_state: int) -> pd.D
     else:
         labels = np.full(_N_PRIOR_DRAWS, "", dtype=object)
         drawn = prior.sample(_N_PRIOR_DRAWS, generator=generator)
-    points = apply_map(latent_map, drawn.detach().cpu().numpy()).astype(np.float32)
-    return pd.DataFrame({"label": labels, "latent_x": points[:, 0], "latent_y": points[:, 1]})
+    return labels, drawn.detach().cpu().numpy()
+
+
+def _prior_samples(labels: NDArray[Any], points: NDArray[np.float64]) -> pd.DataFrame:
+    plane = points.astype(np.float32)
+    return pd.DataFrame({"label": labels, "latent_x": plane[:, 0], "latent_y": plane[:, 1]})
 
 
 def _images(

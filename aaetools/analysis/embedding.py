@@ -26,16 +26,19 @@ MAX_UMAP_ROWS = 20_000
 _UMAP_PARAMETERS: dict[str, Any] = {"n_neighbors": 15, "min_dist": 0.1, "metric": "euclidean"}
 
 
-def project_latents(Z: ArrayLike) -> tuple[NDArray[np.float64], LatentMap]:
+def project_latents(Z: ArrayLike, centres: ArrayLike | None = None) -> tuple[NDArray[np.float64], LatentMap]:
     """Choose a linear map of latent codes to the plane.
 
-    Two axes are drawn as they are, one axis along x with y = 0, more through the first two principal
-    components.
+    Two axes are drawn as they are, one axis along x with y = 0. More go through the map that lays the prior's
+    classes on a circle, where there is one, and else through the first two principal components: classes that are
+    all equally far apart have no main axes, and any two would hide some of them behind others.
 
     Parameters
     ----------
     Z
         Codes, shape (n, d), finite.
+    centres
+        Centre of each class of the prior, shape (n_classes, d), if it has classes.
 
     Returns
     -------
@@ -56,6 +59,8 @@ def project_latents(Z: ArrayLike) -> tuple[NDArray[np.float64], LatentMap]:
         latent_map = LatentMap(
             "axes", "latent axis 0", "latent axis 1", (_floats(first), _floats(second)), (0.0, 0.0), umap=None
         )
+    elif centres is not None and (circle := _circle_of_classes(np.asarray(centres, dtype=np.float64))) is not None:
+        latent_map = circle
     else:
         total = codes.var(axis=0, ddof=1).sum()
         pca = PCA(2, svd_solver="covariance_eigh").fit(codes)
@@ -70,6 +75,30 @@ def project_latents(Z: ArrayLike) -> tuple[NDArray[np.float64], LatentMap]:
             umap=None,
         )
     return apply_map(latent_map, codes), latent_map
+
+
+def _circle_of_classes(centres: NDArray[np.float64]) -> LatentMap | None:
+    """Return the linear map that sends class centres to the corners of a regular polygon, if one comes close."""
+    n_classes = len(centres)
+    if n_classes < 3:
+        return None
+    angle = 2 * np.pi * np.arange(n_classes) / n_classes
+    corners = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    middle = centres.mean(axis=0)
+    weights = np.linalg.lstsq(centres - middle, corners, rcond=1e-6)[0]
+    missed = np.square((centres - middle) @ weights - corners).sum() / n_classes
+    if missed > 0.02:
+        return None
+    projection = weights.T / np.sqrt(np.square(weights).sum() / 2)  # about as long as an orthogonal projection
+    offset = -projection @ middle
+    return LatentMap(
+        kind="classes",
+        x_name="first axis of the plane of classes",
+        y_name="second axis of the plane of classes",
+        projection=(_floats(projection[0]), _floats(projection[1])),
+        offset=(float(offset[0]), float(offset[1])),
+        umap=None,
+    )
 
 
 def apply_map(latent_map: LatentMap, Z: ArrayLike) -> NDArray[np.float64]:

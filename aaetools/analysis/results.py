@@ -207,7 +207,7 @@ class LatentMap:
     that is the identity. ``umap`` is None, or the parameters of the UMAP picture, or ``{"skipped": reason}``.
     """
 
-    kind: Literal["axes", "pca"]
+    kind: Literal["axes", "classes", "pca"]
     x_name: str
     y_name: str
     projection: tuple[tuple[float, ...], tuple[float, ...]]

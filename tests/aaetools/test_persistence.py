@@ -19,7 +19,6 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-import aaetools.persistence
 from aaetools.estimators import AdversarialAutoencoder
 from aaetools.exceptions import DataError, ModelFileError
 from aaetools.persistence import MODEL_SCHEMA_VERSION, load, save
@@ -30,9 +29,11 @@ X = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
 CODES = np.arange(40) % 2
 
 
-def fit(y: Any = None, data: NDArray[Any] = X, **parameters: Any) -> AdversarialAutoencoder:
+def fit(y: Any = None, data: Any = X, **parameters: Any) -> AdversarialAutoencoder:
     parameters = {"max_epochs": 1, "hidden_layer_sizes": (8,), "random_state": 0, **parameters}
-    return AdversarialAutoencoder(**parameters).fit(data, y)
+    model = AdversarialAutoencoder(**parameters)
+    model.fit(data, y)
+    return model
 
 
 def partly(labels: list[Any]) -> NDArray[Any]:
@@ -128,13 +129,13 @@ def test_parameters_and_feature_names_come_back_and_the_model_can_be_fitted_agai
     import pandas as pd
 
     frame = pd.DataFrame(X, columns=[f"f {i}" for i in range(6)])
-    model = fit(CODES, frame, batch_size=np.int64(16), unlabeled=np.nan, random_state=np.random.RandomState(3))  # type: ignore[arg-type]
+    model = fit(CODES, frame, batch_size=np.int64(16), unlabeled=np.nan, random_state=np.random.RandomState(3))
     again = load(save(model, tmp_path / "m"))
     assert list(again.feature_names_in_) == list(frame.columns)
     np.testing.assert_array_equal(again.transform(frame), model.transform(frame))
     given, kept = model.get_params(), again.get_params()
     changed = {name for name in given if kept[name] != given[name]}
-    # NaN means the same as None, a generator's state is not kept, and the fitted prior is kept beside
+    # NaN means the same as None, and a generator's state is not kept
     assert changed == {"unlabeled", "random_state"}
     assert kept["unlabeled"] is None
     assert kept["random_state"] is None
@@ -199,7 +200,7 @@ def test_all_parts_can_be_the_users_own(tmp_path: Path) -> None:
             logits: Tensor = self.layer(z)
             return logits[:, 0]
 
-    own = {"encoder": OwnEncoder(), "decoder": nn.Linear(2, 6), "discriminator": Judge()}
+    own: dict[str, Any] = {"encoder": OwnEncoder(), "decoder": nn.Linear(2, 6), "discriminator": Judge()}
     model = fit(None, n_components=2, **own)
     folder = save(model, tmp_path / "m")
     with pytest.raises(ModelFileError, match="give decoder=, discriminator= to load"):
@@ -454,7 +455,7 @@ def test_a_failed_replacement_leaves_the_old_model_and_nothing_else(
             raise error
         replace(source, target)
 
-    monkeypatch.setattr(aaetools.persistence.os, "replace", fails)
+    monkeypatch.setattr(os, "replace", fails)
     expected: Any = ModelFileError if isinstance(error, OSError) else KeyboardInterrupt
     with pytest.raises(expected):
         save(other, folder, force=True)
@@ -470,7 +471,7 @@ def test_a_failed_write_leaves_nothing(
     def fails(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(aaetools.persistence.os, "fsync", fails)
+    monkeypatch.setattr(os, "fsync", fails)
     with pytest.raises(ModelFileError, match=r"cannot write the model to .*: No space left on device"):
         save(model, tmp_path / "m")
     assert os.listdir(tmp_path) == []

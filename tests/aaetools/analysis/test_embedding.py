@@ -97,3 +97,21 @@ def test_rows_beyond_the_limit_are_placed_among_the_fitted_ones(monkeypatch: pyt
     assert np.isfinite(points).all()
     centre = np.median(points[:40], axis=0)
     assert np.linalg.norm(points[40:] - centre, axis=1).min() > np.linalg.norm(points[:40] - centre, axis=1).max()
+
+
+def test_classes_that_are_all_equally_far_apart_are_laid_on_a_circle() -> None:
+    centres = 6 * np.eye(7)
+    codes = np.repeat(centres, 20, axis=0) + 0.1 * np.random.default_rng(0).standard_normal((140, 7))
+    points, latent_map = project_latents(codes, centres)
+    assert latent_map.kind == "classes"
+    laid = apply_map(latent_map, centres)
+    radius = np.linalg.norm(laid, axis=1)
+    np.testing.assert_allclose(radius, radius[0])
+    apart = np.linalg.norm(laid - np.roll(laid, 1, axis=0), axis=1)
+    np.testing.assert_allclose(apart, apart[0])
+    np.testing.assert_allclose(points.reshape(7, 20, 2).mean(1), laid, atol=0.2)
+
+
+def test_centres_that_fit_no_circle_leave_the_principal_components() -> None:
+    centres = np.arange(12.0)[:, None] * np.ones((1, 4))
+    assert project_latents(normal(50, 4), centres)[1].kind == "pca"
