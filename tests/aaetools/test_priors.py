@@ -39,17 +39,17 @@ def test_samples_have_the_asked_shape_and_depend_on_the_generator_alone(prior: P
 @pytest.mark.parametrize("prior", [case for case in CASES if case.values[0].n_dims == 2])  # type: ignore[attr-defined]
 def test_the_density_integrates_to_one(prior: Prior) -> None:
     reach = float(prior.sample(5000, generator=generator()).abs().max()) + 1.5
-    axis = torch.linspace(-reach, reach, 300)
+    axis = torch.linspace(-reach, reach, 220)
     step = float(axis[1] - axis[0])
     grid = torch.cartesian_prod(axis, axis)
     mass = sum(float(prior.log_prob(part).exp().sum()) for part in grid.split(50_000)) * step**2
-    assert mass == pytest.approx(1, abs=0.02)
+    assert mass == pytest.approx(1, abs=0.03)
 
 
 @pytest.mark.parametrize("prior", [case for case in CASES if case.values[0].n_dims == 2])  # type: ignore[attr-defined]
 def test_samples_follow_the_density(prior: Prior) -> None:
     # E_p[1 / p(z); z in A] is the area of A: importance sampling of a region's area by the prior's own draws
-    z = prior.sample(20_000, generator=generator())
+    z = prior.sample(8_000, generator=generator())
     weight = (-prior.log_prob(z)).exp()
     centre = z[0]
     inside = ((z - centre).abs() < 0.15).all(1) & torch.isfinite(weight)
@@ -57,7 +57,7 @@ def test_samples_follow_the_density(prior: Prior) -> None:
     density = prior.log_prob(corner).exp()
     supported = float((density > 1e-6).float().mean()) * 0.09
     expected = float(density.mean()) * 0.09
-    assert float(inside.float().mean()) == pytest.approx(expected, rel=0.25, abs=3e-3)
+    assert float(inside.float().mean()) == pytest.approx(expected, rel=0.25, abs=5e-3)
     assert supported > 0
 
 

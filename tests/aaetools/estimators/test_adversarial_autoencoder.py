@@ -122,6 +122,7 @@ class BlindDiscriminator(Discriminator):
         return super().forward(z, torch.zeros_like(entries))
 
 
+@pytest.mark.slow
 def test_removing_the_one_hot_from_the_discriminator_drops_class_placement_to_chance() -> None:
     """The classes reach the codes through D's label row and no other way."""
     rows, truth = blobs(200, n_classes=5)
@@ -341,7 +342,7 @@ def test_a_function_can_be_the_prior() -> None:
         assert labels is not None
         return 0.3 * torch.randn(n, 2, generator=generator) + 4 * torch.eye(3)[labels][:, :2]
 
-    model = learning(prior=corners, max_epochs=250).fit(X, SOME)
+    model = learning(prior=corners, max_epochs=150, recipe="paper").fit(X, SOME)
     assert model.score(X, Y) >= 0.9
     assert np.isfinite(model.score_samples(X)).all()
 

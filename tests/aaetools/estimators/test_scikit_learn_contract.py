@@ -34,11 +34,14 @@ def expected_failures(estimator: AdversarialAutoencoder) -> dict[str, str]:
     return failures
 
 
-@parametrize_with_checks(
-    [quick(unlabeled=None), quick(), quick(unlabeled=None, recipe="paper")],
-    expected_failed_checks=expected_failures,
-)
+@parametrize_with_checks([quick(unlabeled=None)], expected_failed_checks=expected_failures)
 def test_every_check_of_scikit_learn(estimator: AdversarialAutoencoder, check: Callable[[Any], None]) -> None:
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([quick(), quick(unlabeled=None, recipe="paper")], expected_failed_checks=expected_failures)
+def test_every_check_in_other_settings(estimator: AdversarialAutoencoder, check: Callable[[Any], None]) -> None:
     check(estimator)
 
 
