@@ -21,9 +21,10 @@ __all__ = [
 ]
 
 
-def mean_or_zero(per_row: Tensor) -> Tensor:
-    """Return the mean over rows, and 0 where there are none."""
-    return per_row.sum() / max(per_row.shape[0], 1)
+def mean_or_zero(per_row: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Return the mean over rows, each times its weight if given, and 0 where there are no rows."""
+    weighted = per_row if weight is None else weight * per_row
+    return weighted.sum() / max(per_row.shape[0], 1)
 
 
 def reconstruction_loss(x_hat: Tensor, x: Tensor) -> Tensor:
@@ -31,20 +32,20 @@ def reconstruction_loss(x_hat: Tensor, x: Tensor) -> Tensor:
     return 0.5 * mean_or_zero((x_hat - x).square().mean(dim=1))
 
 
-def discriminator_loss(prior_logits: Tensor, posterior_logits: Tensor) -> Tensor:
+def discriminator_loss(prior_logits: Tensor, posterior_logits: Tensor, weight: Tensor | None = None) -> Tensor:
     """Return D's cross-entropy: prior draws are positive, encoded rows negative (section 2).
 
-    2 log 2 = 1.386 where D cannot tell the two apart.
+    2 log 2 = 1.386 where D cannot tell the two apart and rows weigh 1.
     """
-    return mean_or_zero(functional.softplus(-prior_logits)) + mean_or_zero(functional.softplus(posterior_logits))
+    return mean_or_zero(functional.softplus(-prior_logits) + functional.softplus(posterior_logits), weight)
 
 
-def generator_loss(posterior_logits: Tensor) -> Tensor:
+def generator_loss(posterior_logits: Tensor, weight: Tensor | None = None) -> Tensor:
     """Return the encoder's non-saturating loss, -log D(encoder(x)) (Goodfellow et al. 2014, section 3).
 
-    log 2 = 0.693 where D cannot tell encoded rows from prior draws.
+    log 2 = 0.693 where D cannot tell encoded rows from prior draws and rows weigh 1.
     """
-    return mean_or_zero(functional.softplus(-posterior_logits))
+    return mean_or_zero(functional.softplus(-posterior_logits), weight)
 
 
 def categorical_divergence(log_p: Tensor, log_q: Tensor) -> Tensor:

@@ -91,6 +91,7 @@ def save(model: AdversarialAutoencoder, path: str | os.PathLike[str], *, force: 
         # clones, because the format refuses tensors that share memory, as tied layers do
         separate = {name: tensor.clone().contiguous() for name, tensor in tensors.items()}
         save_file(separate, staging / _WEIGHTS)
+        (staging / _WEIGHTS).chmod(0o644)  # safetensors makes it private
         (staging / _META).write_bytes(written)
         sums = {name: _sha256(staging / name) for name in (_META, _WEIGHTS)}
         (staging / _MANIFEST).write_bytes(_json({"sha256": sums}))

@@ -36,7 +36,8 @@ def choose_scaling(X: NDArray[Any]) -> Literal["standard", "shared"]:
     if not varies.any():
         return "shared"
     magnitude = np.abs(X[:, varies]).max(axis=0)
-    bounded = bool(np.median(magnitude) >= 0.5 * magnitude.max()) and bool((X >= 0).all())
+    typical = np.quantile(magnitude, 0.5, method="lower")  # of two features the smaller one
+    bounded = bool(typical >= 0.5 * magnitude.max()) and bool((X >= 0).all())
     even = bool(spread[varies].max() <= 4 * spread[varies].min())
     return "shared" if bounded or even else "standard"
 

@@ -1,6 +1,6 @@
 """Label propagation over a nearest-neighbour graph: what the given labels say about the unlabelled rows.
 
-The few-label recipe tells the discriminator these labels where they are sure; encoder and decoder never see them.
+The few-label recipe tells the discriminator the likeliest of these labels; encoder and decoder never see any.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.linalg import cg
 
-__all__ = ["balance_shares", "class_shares", "neighbor_graph", "propagate_labels", "spread_labels"]
+__all__ = ["balance_shares", "class_shares", "neighbor_graph", "propagate_labels", "reach", "spread_labels"]
 
 Floats = NDArray[np.floating[Any]]
 
@@ -40,6 +40,15 @@ def neighbor_graph(X: Floats, n_neighbors: int = 10, *, one_sided: float = 0.1) 
     graph = sp.csr_matrix((weight.ravel(), (rows, neighbor.ravel())), shape=(n_rows, n_rows))
     mutual, either = graph.minimum(graph.T), graph.maximum(graph.T)
     return sp.csr_matrix((1 - one_sided) * mutual + one_sided * either)
+
+
+def reach(n_rows: int) -> float:
+    """Return how far labels travel by default: alpha = 0.99, less below 500 rows.
+
+    A label is passed on about 1 / (1 - alpha) times. More often than a fifth of the number of rows, it would have
+    been everywhere and say nothing.
+    """
+    return min(0.99, max(0.5, 1 - 5 / n_rows))
 
 
 def spread_labels(
@@ -135,7 +144,7 @@ def propagate_labels(
     n_classes: int,
     *,
     n_neighbors: int = 10,
-    alpha: float = 0.99,
+    alpha: float | None = None,
     shares: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Say what the given labels make of every row: graph, spreading, balance.
@@ -146,6 +155,8 @@ def propagate_labels(
         Rows, shape (n_rows, n_features).
     codes
         Class codes, -1 where unlabelled, shape (n_rows,); every class needs a labelled row.
+    alpha
+        How far labels travel; :func:`reach` by default.
     shares
         Share of each class, shape (n_classes,); by default from :func:`class_shares`.
 
@@ -157,6 +168,7 @@ def propagate_labels(
         Share of each class, shape (n_classes,).
     """
     graph = neighbor_graph(X, n_neighbors)
+    alpha = reach(len(X)) if alpha is None else alpha
     spread = spread_labels(graph, codes, n_classes, alpha=alpha)
     if shares is None:
         # labels that travel far even the classes out; how large a class is shows in those that stay near

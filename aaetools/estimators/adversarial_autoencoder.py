@@ -22,7 +22,7 @@ from sklearn.base import (
     _fit_context,
 )
 from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
@@ -100,7 +100,7 @@ class AdversarialAutoencoder(
     device
         "auto" (a CUDA device where there is one), or any torch device.
     callbacks
-        Objects with the methods of :class:`aaetools.training.Callback`.
+        One :class:`aaetools.training.Callback`, or a list of objects with its methods.
     verbose
         0 is silent; n > 0 prints the losses every n epochs.
     random_state
@@ -160,7 +160,7 @@ class AdversarialAutoencoder(
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
         "device": [str, torch.device],
-        "callbacks": ["array-like", HasMethods("on_epoch_end"), None],
+        "callbacks": ["array-like", Callback, None],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
@@ -187,7 +187,7 @@ class AdversarialAutoencoder(
         validation_fraction: float = 0.2,
         n_iter_no_change: int | None = None,
         device: str | torch.device = "auto",
-        callbacks: Sequence[Callback] | None = None,
+        callbacks: Sequence[Callback] | Callback | None = None,
         verbose: int = 0,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -280,7 +280,8 @@ class AdversarialAutoencoder(
                 run.also_unlabeled,
             )
             max_epochs = self._epochs(recipe.n_steps, len(batches))
-            callbacks = list(self.callbacks or [])
+            given = self.callbacks or []
+            callbacks = [given] if isinstance(given, Callback) else list(given)
             if self.verbose:
                 callbacks.append(PrintLosses(int(self.verbose)))
             if validation is not None:

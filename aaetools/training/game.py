@@ -45,6 +45,8 @@ class LatentMatch:
     unlabeled_weight
         Weight of the unlabelled part as a function of progress; 1 throughout in the paper. Ramping it up lets the
         labels place their classes before the unlabelled rows settle. It does not apply where there are no labels.
+    class_weights
+        Weight of each class in the labelled part, shape (n_classes,); equal in the paper.
     noise
         Standard deviation of Gaussian noise on every code that D sees, drawn or encoded; 0 in the paper. It keeps
         the two overlapping, so that D's gradient does not vanish (Arjovsky and Bottou 2017, section 3).
@@ -55,6 +57,7 @@ class LatentMatch:
     generator: torch.Generator
     unlabeled_weight: Callable[[float], float] = lambda progress: 1.0
     noise: float = 0.0
+    class_weights: Tensor | None = None
 
     @property
     def n_classes(self) -> int:
@@ -79,26 +82,29 @@ class LatentMatch:
         """Return D's loss, and the share of draws and codes that it tells apart."""
         z_prior = self.draw(batch)
         both = None if entries is None else torch.cat([entries, entries])
-        real, fake = self.discriminator(self._blurred(torch.cat([z_prior, z])), both).chunk(2)
-        loss = self._weighted(lambda rows: discriminator_loss(real[rows], fake[rows]), batch, progress)
+        real, fake = self._judge(torch.cat([z_prior, z]), both).chunk(2)
+        loss = self._weighted(lambda rows, weight: discriminator_loss(real[rows], fake[rows], weight), batch, progress)
         accuracy = 0.5 * ((real > 0).float().mean() + (fake < 0).float().mean())
         return loss, accuracy
 
     def encoder_step(self, batch: Batch, z: Tensor, entries: Tensor | None, progress: float) -> Tensor:
         """Return the encoder's loss for fooling D."""
-        logits = self.discriminator(self._blurred(z), entries)
-        return self._weighted(lambda rows: generator_loss(logits[rows]), batch, progress)
+        logits = self._judge(z, entries)
+        return self._weighted(lambda rows, weight: generator_loss(logits[rows], weight), batch, progress)
 
-    def _blurred(self, z: Tensor) -> Tensor:
-        return blurred(z, self.noise, self.generator)
+    def _judge(self, z: Tensor, entries: Tensor | None) -> Tensor:
+        z = blurred(z, self.noise, self.generator)
+        logits = self.discriminator(z) if entries is None else self.discriminator(z, entries)
+        return cast(Tensor, logits)
 
-    def _weighted(self, loss: Callable[[slice], Tensor], batch: Batch, progress: float) -> Tensor:
+    def _weighted(self, loss: Callable[[slice, Tensor | None], Tensor], batch: Batch, progress: float) -> Tensor:
         labeled, unlabeled = slice(None, batch.n_labeled), slice(batch.n_labeled, None)
         if batch.n_labeled == 0:
-            return loss(unlabeled)
+            return loss(unlabeled, None)
+        weight = None if self.class_weights is None else self.class_weights[batch.codes[labeled]]
         if batch.n_labeled == len(batch.x):
-            return loss(labeled)
-        return loss(labeled) + self.unlabeled_weight(progress) * loss(unlabeled)
+            return loss(labeled, weight)
+        return loss(labeled, weight) + self.unlabeled_weight(progress) * loss(unlabeled, None)
 
 
 def blurred(values: Tensor, std: float, generator: torch.Generator) -> Tensor:

@@ -26,7 +26,7 @@ from aaetools.training.consistency import AdversarialConsistency, posterior_temp
 from aaetools.training.game import AdversarialGame, LatentMatch, linear_decay, linear_ramp
 from aaetools.training.loop import Game
 
-__all__ = ["RECIPES", "FewLabelsRecipe", "PaperRecipe", "Recipe", "Run", "inner_scale"]
+__all__ = ["RECIPES", "FewLabelsRecipe", "PaperRecipe", "Recipe", "Run", "balancing_weights", "inner_scale"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +133,9 @@ class FewLabelsRecipe:
         Share of each class among all rows, one positive number per class in sorted order; by default estimated, see
         :func:`aaetools.propagation.class_shares`. Worth giving where classes are of very different size, because
         balanced labels do not show it.
+    balance_classes
+        Give rows of rare classes more weight in the labelled game (see :func:`balancing_weights`); otherwise a rare
+        class hardly plays and is swallowed by a large one.
     unlabeled_weight, ramp
         Final weight of the unlabelled game, and the share of training over which it is reached.
     reconstruction_weight
@@ -156,6 +159,7 @@ class FewLabelsRecipe:
     propagate: bool = True
     n_neighbors: int = 10
     class_shares: tuple[float, ...] | None = None
+    balance_classes: bool = True
     unlabeled_weight: float = 0.3
     ramp: float = 0.4
     reconstruction_weight: float = 0.1
@@ -215,6 +219,7 @@ class FewLabelsRecipe:
                     discriminator,
                     generator,
                     unlabeled_weight=linear_ramp(self.ramp, self.unlabeled_weight),
+                    class_weights=balancing_weights(told, prior.n_classes) if self.balance_classes else None,
                     noise=self.code_noise * inner_scale(prior) if prior.separated else 0.0,
                 )
             ],
@@ -249,6 +254,16 @@ class FewLabelsRecipe:
         if shares.shape != (n_classes,) or not (shares > 0).all():
             raise DataError(f"class_shares must be {n_classes} positive numbers, one per class in sorted order")
         return np.asarray(shares / shares.sum())
+
+
+def balancing_weights(codes: Tensor, n_classes: int) -> Tensor:
+    """Return one weight per class, 1 / sqrt(its rows), scaled to 1 for classes of equal size.
+
+    The square root is half of the way to equal weight: all of it would let a few rows of a rare class, some of them
+    wrongly propagated, pull as hard as thousands.
+    """
+    counts = torch.bincount(codes[codes >= 0], minlength=n_classes).clamp(min=1)
+    return (counts.sum() / (n_classes * counts)).sqrt()
 
 
 def inner_scale(prior: Prior, n: int = 2000) -> float:
