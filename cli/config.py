@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import json
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +28,10 @@ def option_keys(command: click.Command) -> dict[str, str]:
     return keys
 
 
-def read_config(path: Path, keys: dict[str, str]) -> dict[str, str]:
+def read_config(path: Path, keys: dict[str, str], tables: Collection[str] = ()) -> dict[str, str | list[str]]:
     """Return parameter names and texts from a TOML file, as if typed on the command line.
 
-    The file is a flat list of ``option = value``; of a run's ``run.toml`` the table ``configuration`` counts.
+    The file is a list of ``option = value``; of a run's ``run.toml`` the table ``configuration`` counts.
 
     Parameters
     ----------
@@ -37,6 +39,8 @@ def read_config(path: Path, keys: dict[str, str]) -> dict[str, str]:
         The file.
     keys
         What may occur, from :func:`option_keys`.
+    tables
+        Those of the keys whose value is a table, one ``NAME=VALUE`` for each of its entries.
 
     Raises
     ------
@@ -51,14 +55,19 @@ def read_config(path: Path, keys: dict[str, str]) -> dict[str, str]:
         raise DataError(f"{path}: is not TOML ({str(error) or type(error).__name__})") from error
     if isinstance(document.get("configuration"), dict):
         document = document["configuration"]
-    values = {}
+    values: dict[str, str | list[str]] = {}
     for key, value in document.items():
         name = key.replace("_", "-")
         if name not in keys:
             close = difflib.get_close_matches(name, keys, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else f" (there are {', '.join(sorted(keys))})"
             raise DataError(f"{path}: unknown key {key!r}{hint}")
-        values[keys[name]] = _text(path, key, value)
+        if name not in tables:
+            values[keys[name]] = _text(path, key, value)
+        elif isinstance(value, dict):
+            values[keys[name]] = [f"{entry}={_toml(path, f'{key}.{entry}', item)}" for entry, item in value.items()]
+        else:
+            raise DataError(f"{path}: {key!r} must be a table, as in {key} = {{name = 1}}")
     return values
 
 
@@ -73,9 +82,20 @@ def _text(path: Path, key: str, value: Any) -> str:
     raise DataError(f"{path}: {key!r} must be a text, a number, true or false, not a {type(value).__name__}")
 
 
+def _toml(path: Path, key: str, value: Any) -> str:
+    """Return an entry of a table as TOML writes it."""
+    if isinstance(value, list):
+        return f"[{', '.join(_toml(path, key, item) for item in value)}]"
+    if isinstance(value, bool | int | float | str):
+        return json.dumps(value) if isinstance(value, bool | str) else str(value)
+    raise DataError(f"{path}: {key!r} must be a text, a number, true, false or a list, not a {type(value).__name__}")
+
+
 def _apply(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> None:
     if path is not None:
-        ctx.default_map = read_config(path, option_keys(ctx.command))
+        repeatable = {p.name for p in ctx.command.params if isinstance(p, click.Option) and p.multiple}
+        keys = option_keys(ctx.command)
+        ctx.default_map = read_config(path, keys, [key for key, name in keys.items() if name in repeatable])
 
 
 config_option = click.option(

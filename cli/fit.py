@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,10 +23,13 @@ from aaetools.cli.options import (
     HiddenType,
     LabelsType,
     NumberOrAuto,
+    SettingType,
+    ShapeType,
     device_option,
     force_option,
     id_column_option,
     json_option,
+    named_settings,
     quiet_option,
 )
 from aaetools.cli.progress import Display, open_display
@@ -58,11 +62,13 @@ class FitOptions:
     labels_per_class: int | None
     unlabeled: str | None
     id_column: str | None
+    image_shape: tuple[int, ...] | None
     hold_out: float
     out: Path | None
     seed: int
     prior: str
     recipe: str
+    recipe_param: dict[str, Any]
     latent_size: int | str
     epochs: int | str
     batch_size: int
@@ -71,6 +77,8 @@ class FitOptions:
     architecture: str
     scaling: str
     early_stopping: bool
+    validation_fraction: float
+    patience: int | None
     device: str
     n_clusters: int | str
     umap: bool
@@ -120,6 +128,13 @@ Examples:
 )
 @id_column_option
 @click.option(
+    "--image-shape",
+    type=ShapeType(),
+    metavar="H,W[,C]",
+    show_default="none, or that of the data",
+    help="Height, width and channels where each row is a flattened image.",
+)
+@click.option(
     "--hold-out",
     type=click.FloatRange(0, 1, max_open=True),
     metavar="FRACTION",
@@ -151,6 +166,15 @@ Examples:
     type=click.Choice(RECIPE_NAMES),
     default="few-labels",
     help="How the game is played: made for few labels, or the paper's bare game.",
+)
+@click.option(
+    "--recipe-param",
+    type=SettingType(),
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=named_settings,
+    show_default="the recipe's own",
+    help="Setting of the recipe, as in ramp=0.5, propagate=false or class_shares=[0.6,0.4]; can be repeated.",
 )
 @click.option(
     "--latent-size",
@@ -200,6 +224,20 @@ Examples:
     is_flag=True,
     help="Hold back a part of the given labels and stop when accuracy on them no longer rises.",
 )
+@click.option(
+    "--validation-fraction",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="FRACTION",
+    default=0.2,
+    help="Share of the given labels that --early-stopping holds back.",
+)
+@click.option(
+    "--patience",
+    type=click.IntRange(min=1),
+    metavar="N",
+    show_default="a quarter of the epochs",
+    help="Epochs without a better accuracy after which --early-stopping ends training.",
+)
 @device_option
 @click.option(
     "--n-clusters",
@@ -232,6 +270,7 @@ def _fit(options: FitOptions, command: str, configuration: dict[str, Any]) -> No
     if options.out is not None:
         check_target(options.out, options.force)
     dataset = load_data_of(options)
+    _check_settings(options)
     out = options.out or _free_folder(dataset.name)
     check_target(out, options.force)
     with open_display(quiet=options.quiet) as display:
@@ -251,11 +290,56 @@ def _fit(options: FitOptions, command: str, configuration: dict[str, Any]) -> No
     _tell(options, analysis, out, time.perf_counter() - started)
 
 
+def _check_settings(options: FitOptions) -> None:
+    """Refuse settings of another kind than their defaults; names are left to the estimator.
+
+    Raises
+    ------
+    DataError
+        Names the setting.
+    """
+    if not options.recipe_param:
+        return
+    import inspect
+
+    from aaetools.training.recipes import RECIPES
+
+    known = inspect.signature(RECIPES[options.recipe]).parameters
+    for name, value in options.recipe_param.items():
+        default = known[name].default if name in known else None
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if isinstance(default, bool):
+            fits, kind = isinstance(value, bool), "true or false"
+        elif isinstance(default, int):
+            fits, kind = isinstance(value, int) and number and value >= 1, "a whole number of at least 1"
+        elif isinstance(default, float):
+            fits, kind = number and 0 <= value < math.inf, "a number of at least 0"
+        else:
+            continue
+        if not fits:
+            raise DataError(f"--recipe-param {name}: {value!r} is not {kind}; the default is {str(default).lower()}")
+
+
 def load_data_of(options: FitOptions) -> Dataset:
-    """Load the rows that the options name."""
+    """Load the rows that the options name, as images if the options say so.
+
+    Raises
+    ------
+    DataError
+        If they cannot be read, or have another number of features than the images have values.
+    """
     from aaetools.cli.rows import load_data
 
-    return load_data(options.data, target=options.target, unlabeled=options.unlabeled, id_column=options.id_column)
+    dataset = load_data(options.data, target=options.target, unlabeled=options.unlabeled, id_column=options.id_column)
+    shape = options.image_shape
+    if shape is None:
+        return dataset
+    if math.prod(shape) != dataset.n_features:
+        raise DataError(
+            f"{quote(options.data)}: has {dataset.n_features} features, but --image-shape {','.join(map(str, shape))} "
+            f"makes {' x '.join(map(str, shape))} = {math.prod(shape)}"
+        )
+    return replace(dataset, image_shape=shape)
 
 
 def _choose_rows(options: FitOptions, dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64], ChosenLabels]:
@@ -284,7 +368,7 @@ def _choose_rows(options: FitOptions, dataset: Dataset) -> tuple[NDArray[np.int6
             f"at least {MIN_TRAINING_ROWS} are needed to train on"
         )
     if options.architecture == "conv" and dataset.image_shape is None:
-        raise DataError(f"{where}: --architecture conv is for images, but its rows are none; use mlp")
+        raise DataError(f"{where}: --architecture conv is for images; give their --image-shape, or use mlp")
     if isinstance(options.n_clusters, int) and options.n_clusters > dataset.n_rows:
         raise DataError(f"{where}: --n-clusters {options.n_clusters}, but there are only {dataset.n_rows} rows")
     if chosen.y is not None and dataset.y is not None and len(holdout):
@@ -317,6 +401,7 @@ def _train_and_analyse(
         options.latent_size,
         prior=options.prior,
         recipe=options.recipe,
+        recipe_params=options.recipe_param or None,
         architecture=options.architecture,
         hidden_layer_sizes=options.hidden,
         image_shape=dataset.image_shape,
@@ -325,6 +410,8 @@ def _train_and_analyse(
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
         early_stopping=options.early_stopping,
+        validation_fraction=options.validation_fraction,
+        n_iter_no_change=options.patience,
         device=options.device,
         callbacks=[display],  # type: ignore[list-item]  # it has the methods; the base class would load torch
         random_state=options.seed,
@@ -371,7 +458,7 @@ def _configuration(ctx: click.Context) -> dict[str, Any]:
     values = {}
     for key, name in option_keys(ctx.command).items():
         value = ctx.params.get(name)
-        if value is not None and name not in _NOT_CONFIGURATION:
+        if value not in (None, {}) and name not in _NOT_CONFIGURATION:
             values[key] = str(value) if isinstance(value, LabelBudget) else value
     return values
 

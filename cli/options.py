@@ -6,6 +6,8 @@ compares the two.
 
 from __future__ import annotations
 
+import re
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,11 +26,14 @@ __all__ = [
     "HiddenType",
     "LabelsType",
     "NumberOrAuto",
+    "SettingType",
+    "ShapeType",
     "data_argument",
     "device_option",
     "force_option",
     "id_column_option",
     "json_option",
+    "named_settings",
     "out_file_option",
     "quiet_option",
     "run_argument",
@@ -100,6 +105,59 @@ class HiddenType(click.ParamType):  # type: ignore[type-arg]  # a generic only s
         return widths
 
 
+class ShapeType(click.ParamType):  # type: ignore[type-arg]  # a generic only since click 8.4
+    """Height, width and, if wanted, channels of an image, separated by commas."""
+
+    name = "shape"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Return the shape."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            shape = tuple(int(size) for size in str(value).split(","))
+        except ValueError:
+            shape = ()
+        if len(shape) not in (2, 3) or min(shape) < 1:
+            self.fail(f"{str(value)!r} is no shape of an image such as 28,28 or 32,32,3", param, ctx)
+        return shape
+
+
+class SettingType(click.ParamType):  # type: ignore[type-arg]  # a generic only since click 8.4
+    """A name and a value as in a TOML file, ``NAME=VALUE``; a list becomes a tuple."""
+
+    name = "setting"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
+        """Return name and value."""
+        if isinstance(value, tuple):
+            return value
+        name, _, text = str(value).partition("=")
+        try:
+            found = tomllib.loads(f"value = {text.strip()}")
+        except ValueError:
+            found = {}
+        kept = found.get("value")
+        if (
+            not re.fullmatch(r"\w+", name.strip())
+            or len(found) != 1
+            or not isinstance(kept, bool | int | float | str | list)
+        ):
+            self.fail(
+                f"{str(value)!r} is no NAME=VALUE with a number, true, false or a list of numbers, "
+                "as in ramp=0.5 or class_shares=[0.6,0.4]",
+                param,
+                ctx,
+            )
+        return name.strip(), tuple(kept) if isinstance(kept, list) else kept
+
+
+def named_settings(ctx: click.Context, param: click.Parameter, value: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
+    """Return settings by name; those typed win over those of a configuration file one by one."""
+    from_file = (ctx.default_map or {}).get(param.name or "", ())
+    return dict([*(param.type.convert(text, param, ctx) for text in from_file), *value])
+
+
 class DataType(click.ParamType):  # type: ignore[type-arg]  # a generic only since click 8.4
     """A bundled data set's name or a file's path; checked when it is loaded."""
 
@@ -160,4 +218,4 @@ id_column_option = click.option(
 
 def quiet_option(what: str) -> Callable[[F], F]:
     """Add --quiet; ``what`` names the little that is still printed."""
-    return click.option("--quiet", "-q", is_flag=True, help=f"Print {what} only, and errors.")
+    return click.option("--quiet", "-q", is_flag=True, help=f"Print only {what} and errors.")

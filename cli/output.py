@@ -182,7 +182,7 @@ def deliver(
         low, high = facts["accuracy_interval"]
         click.echo(
             f"Accuracy on {facts['n_labeled']:,} labelled rows: {facts['accuracy']:.1%} "
-            f"(95% interval {low:.1%} to {high:.1%})",
+            f"(95% interval {low:.1%} to {high:.1%}); rows that the run was trained on are not left out",
             err=True,
         )
     if out is not None:

@@ -55,7 +55,7 @@ Examples:
 @device_option
 @force_option
 @json_option
-@quiet_option("nothing but the table")
+@quiet_option("the table")
 def predict(
     run: Path,
     data: str,
@@ -73,7 +73,8 @@ def predict(
     They come from the model of RUN: each class's share of the prior's density at the row's latent code.
 
     The table has the row's id, label_pred, and a column p_CLASS for each class. Where DATA has the label
-    column, the accuracy on its labelled rows is told on standard error.
+    column, the accuracy on its labelled rows is told on standard error; rows that the run was trained on are
+    not left out of it.
     """
     prepare_out(out, force, as_json, _SUFFIXES)
     import pandas as pd

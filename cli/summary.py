@@ -55,7 +55,12 @@ def _data_line(data: DataSummary) -> str:
 def _accuracy(analysis: Analysis) -> list[str]:
     found = analysis.classification
     if found is None:
-        why = "nothing was held out" if analysis.data.n_holdout == 0 else "there are no labels to compare with"
+        if analysis.data.n_holdout == 0:
+            why = "nothing was held out"
+        elif analysis.data.n_labeled == 0:
+            why = "training saw no labels, so the model predicts no classes"
+        else:
+            why = "no held-out row has a label"
         return _paragraph("Accuracy", f"not measured: {why}.")
     rows = [
         (

@@ -43,7 +43,7 @@ Examples:
 @device_option
 @force_option
 @json_option
-@quiet_option("nothing but the table")
+@quiet_option("the table")
 def transform(
     run: Path,
     data: str,

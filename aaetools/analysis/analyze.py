@@ -23,7 +23,7 @@ from aaetools.analysis.classification import (
 from aaetools.analysis.clustering import cluster_latents
 from aaetools.analysis.embedding import apply_map, project_latents, umap_embed
 from aaetools.analysis.health import dead_axes, health_warnings, late_mean
-from aaetools.analysis.prior_match import prior_match
+from aaetools.analysis.prior_match import MIN_CODES, prior_match
 from aaetools.analysis.results import (
     Analysis,
     Classification,
@@ -145,8 +145,9 @@ def analyze(
     match, removed = _prior_match(model, rows, n_resamples, random_state)
     if removed:
         notes.append(f"{removed} repeated rows were left out of the prior match.")
-    if not rows.n_holdout:
-        notes.append("There are no hold-out rows: the prior match uses training rows, which flatters it.")
+    if match.split == "train":
+        many = f"only {rows.n_holdout}" if rows.n_holdout else "no"
+        notes.append(f"There are {many} hold-out rows: the prior match uses training rows, which flatters it.")
     prior_labels, prior_codes = _prior_draws(model, random_state)
     centres = [
         prior_codes[prior_labels == str(label)].mean(axis=0) for label in model.classes_ if "" not in prior_labels
@@ -264,12 +265,14 @@ def _prior_match(model: Any, rows: _Rows, n_resamples: int, random_state: int) -
     Repeats are sought in the features, not the codes: equal rows are not independent, while equal codes of
     different rows are a collapse, which the test has to see.
     """
-    start = rows.evaluated.start
-    kept = np.sort(np.unique(rows.scaled[start:], axis=0, return_index=True)[1]) + start
+    # a handful of hold-out rows can be told from nothing: the training rows then, and the result says so
+    held_out = rows.n_holdout >= MIN_CODES
+    start, stop = (rows.n_train, len(rows.codes)) if held_out else (0, rows.n_train)
+    kept = np.sort(np.unique(rows.scaled[start:stop], axis=0, return_index=True)[1]) + start
     labels = None
     classes = [str(label) for label in model.classes_]
     if classes and model.prior_.n_components == len(classes):
-        labels = class_codes((rows.true if rows.n_holdout else rows.given)[kept], model.classes_)
+        labels = class_codes((rows.true if held_out else rows.given)[kept], model.classes_)
     match = prior_match(
         rows.codes[kept],
         model.prior_,
@@ -277,9 +280,9 @@ def _prior_match(model: Any, rows: _Rows, n_resamples: int, random_state: int) -
         n_resamples=n_resamples,
         random_state=random_state,
         class_names=classes or None,
-        split="holdout" if rows.n_holdout else "train",
+        split="holdout" if held_out else "train",
     )
-    return match, len(rows.codes) - start - len(kept)
+    return match, stop - start - len(kept)
 
 
 # --- Tables -----------------------------------------------------------------------------------------

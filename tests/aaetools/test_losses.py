@@ -54,6 +54,13 @@ def test_a_loss_over_no_rows_is_zero() -> None:
     assert float(reconstruction_loss(torch.empty(0, 3), torch.empty(0, 3))) == 0
 
 
+def test_weights_scale_rows() -> None:
+    logits = torch.tensor([0.0, 5.0])
+    one = float(generator_loss(logits[:1]))
+    assert float(generator_loss(logits, torch.tensor([2.0, 0.0]))) == pytest.approx(one)
+    assert float(discriminator_loss(logits, logits, torch.zeros(2))) == 0
+
+
 def test_reconstruction_is_half_the_mean_squared_error() -> None:
     assert float(reconstruction_loss(torch.ones(2, 3), torch.zeros(2, 3))) == 0.5
 

@@ -16,6 +16,11 @@ def test_pixels_share_a_unit_and_table_columns_do_not() -> None:
     assert choose_scaling(load_breast_cancer().data) == "standard"
 
 
+def test_two_columns_of_different_units_do_not_share_one() -> None:
+    assert choose_scaling(np.array([[0.1, 1600.0], [0.5, 300.0], [0.9, 20.0]])) == "standard"
+    assert choose_scaling(np.array([[0.1, 1.6], [0.5, 0.3], [0.9, 0.2]])) == "shared"
+
+
 @pytest.mark.parametrize("scaling", SCALINGS)
 def test_scaling_is_undone(scaling: str) -> None:
     X = np.random.RandomState(0).normal(5, [1, 20, 300], size=(50, 3))

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from sklearn.datasets import make_blobs
 
 from aaetools.labels import mask_labels
-from aaetools.propagation import balance_shares, class_shares, neighbor_graph, propagate_labels, spread_labels
+from aaetools.propagation import balance_shares, class_shares, neighbor_graph, propagate_labels, reach, spread_labels
 
 
 def blobs(sizes: list[int], seed: int = 0, std: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -88,6 +88,10 @@ def test_shares_stay_those_of_the_labels_where_the_data_do_not_contradict() -> N
     codes = mask_labels(y, per_class=5, random_state=0)
     spread = spread_labels(neighbor_graph(X), codes, 2, alpha=0.8)
     assert class_shares(spread, codes).tolist() == [0.5, 0.5]
+
+
+def test_labels_travel_less_far_in_small_data() -> None:
+    assert [reach(n) for n in (2, 10, 100, 500, 10**6)] == pytest.approx([0.5, 0.5, 0.95, 0.99, 0.99])
 
 
 def test_given_shares_win() -> None:

@@ -45,6 +45,29 @@ def test_a_file_takes_the_place_of_defaults(tmp_path: Path) -> None:
     assert (options["learning_rate"], options["epochs"], options["batch_size"]) == (0.01, "auto", 7)
 
 
+def test_settings_of_a_recipe_are_a_table_whose_entries_can_be_typed_over_one_by_one(tmp_path: Path) -> None:
+    path = write(
+        tmp_path, "image-shape = [8, 8]\n[recipe-param]\nramp = 0.5\npropagate = false\nclass_shares = [0.6, 0.4]\n"
+    )
+    options = parsed("--config", str(path))
+    assert options["image_shape"] == (8, 8)
+    assert options["recipe_param"] == {"ramp": 0.5, "propagate": False, "class_shares": (0.6, 0.4)}
+    options = parsed("--recipe-param", "ramp=0.2", "--config", str(path), "--recipe-param", "radius=1")
+    assert options["recipe_param"] == {"ramp": 0.2, "propagate": False, "class_shares": (0.6, 0.4), "radius": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("recipe-param = 0.5", "'recipe-param' must be a table, as in recipe-param = {name = 1}"),
+        ("recipe-param = {ramp = {a = 1}}", "'recipe-param.ramp' must be a text, a number"),
+    ],
+)
+def test_settings_that_are_no_table_of_values_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        parsed("--config", str(write(tmp_path, text)))
+
+
 @pytest.mark.parametrize("first", [True, False])
 def test_the_command_line_wins_over_the_file(tmp_path: Path, first: bool) -> None:
     config = ["--config", str(write(tmp_path, "seed = 5\numap = false\nepochs = 9\n"))]

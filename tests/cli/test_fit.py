@@ -111,6 +111,25 @@ def test_the_same_configuration_gives_the_same_latents_and_one_json_object(
     assert told["seconds"] >= told["fit_seconds"] > 0
 
 
+def test_settings_reach_the_model_and_a_repeated_run(table_csv: Path, run_cli: Callable[..., Any]) -> None:
+    settings = {"class_shares": (0.5, 0.25, 0.25), "propagate": True, "ramp": 0.5}
+    typed = [f"--recipe-param={name}={json.dumps(value)}" for name, value in settings.items()]
+    options = ["--image-shape", "2,2", "--validation-fraction", "0.3", "--patience", "7", *typed]
+    result = run_cli("fit", table_csv, "--target", "species", *QUICK, *options, "--out", "first")
+    assert result.code == 0, result.err
+    again = run_cli("fit", "--config", "first/run.toml", "--out", "second")
+    assert again.code == 0, again.err
+    first, second = (tomllib.loads(Path(run, "run.toml").read_text()) for run in ("first", "second"))
+    assert first["configuration"] == second["configuration"]
+    assert first["configuration"]["recipe-param"] == {"class_shares": [0.5, 0.25, 0.25], "propagate": True, "ramp": 0.5}
+    pd.testing.assert_frame_equal(read_analysis("first").tables.rows, read_analysis("second").tables.rows)
+    model = load("second")
+    assert (model.sample_shape_, model.validation_fraction, model.n_iter_no_change) == ((2, 2), 0.3, 7)
+    assert model.recipe_params["ramp"] == 0.5
+    assert model.prior_.weights == pytest.approx(settings["class_shares"])
+    assert read_analysis("first").tables.images is not None
+
+
 def test_without_labels_quietly_and_over_an_old_run(
     table_csv: Path, tmp_path: Path, run_cli: Callable[..., Any]
 ) -> None:
@@ -230,6 +249,17 @@ BAD = [
     ("fine", ["--target", "species", "--prior", "cube"], ["'cube' is not one of"]),
     ("fine", ["--target", "species", "--prior", "ring", "--latent-size", "1"], ["at least 2"]),
     ("fine", ["--target", "species", "--architecture", "conv"], ["--architecture conv is for images"]),
+    ("fine", ["--target", "species", "--image-shape", "8"], ["'8' is no shape of an image"]),
+    ("fine", ["--target", "species", "--image-shape", "3,2"], ["has 4 features", "3 x 2 = 6"]),
+    ("fine", ["--target", "species", "--recipe-param", "rump=1"], ["no setting 'rump'", "ramp"]),
+    ("fine", ["--target", "species", "--recipe", "paper", "--recipe-param", "ramp=1"], ["'paper' has no setting"]),
+    ("fine", ["--target", "species", "--recipe-param", "ramp"], ["'ramp' is no NAME=VALUE"]),
+    ("fine", ["--target", "species", "--recipe-param", "ramp=true"], ["ramp: True is not a number", "0.4"]),
+    ("fine", ["--target", "species", "--recipe-param", "propagate=1"], ["propagate: 1 is not true or false"]),
+    ("fine", ["--target", "species", "--recipe-param", "n_neighbors=0.5"], ["0.5 is not a whole number"]),
+    ("fine", ["--target", "species", "--recipe-param", "class_shares=[0.6,0.4]"], ["class_shares must be 3"]),
+    ("fine", ["--target", "species", "--validation-fraction", "1"], ["--validation-fraction"]),
+    ("fine", ["--target", "species", "--patience", "0"], ["--patience"]),
     ("fine", ["--target", "species", "--device", "abacus"], ["'abacus' is not available"]),
     ("fine", ["--target", "species", "--batch-size", "0"], ["--batch-size"]),
     ("fine", ["--target", "species", "--learning-rate", "0"], ["--learning-rate"]),

@@ -8,7 +8,7 @@ import pytest
 
 from aaetools.cli import options
 from aaetools.cli.fit import fit
-from aaetools.cli.options import HiddenType, LabelsType, NumberOrAuto
+from aaetools.cli.options import HiddenType, LabelsType, NumberOrAuto, SettingType, ShapeType
 from aaetools.estimators import AdversarialAutoencoder
 from aaetools.networks import ARCHITECTURES
 from aaetools.preprocessing import SCALINGS
@@ -39,10 +39,13 @@ def test_choices_are_those_of_the_library(names: tuple[str, ...], registry: Any)
         ("epochs", "max_epochs"),
         ("hidden", "hidden_layer_sizes"),
         ("latent_size", "n_components"),
+        ("image_shape", "image_shape"),
         ("learning_rate", "learning_rate"),
+        ("patience", "n_iter_no_change"),
         ("prior", "prior"),
         ("recipe", "recipe"),
         ("scaling", "scaling"),
+        ("validation_fraction", "validation_fraction"),
     ],
 )
 def test_defaults_are_those_of_the_estimator(option: str, parameter: str) -> None:
@@ -61,6 +64,12 @@ def converted(kind: Any, text: str) -> Any:
         (NumberOrAuto(1), "12", 12),
         (HiddenType(), "64,32", (64, 32)),
         (HiddenType(), "8", (8,)),
+        (ShapeType(), "28,28", (28, 28)),
+        (ShapeType(), "32,16,3", (32, 16, 3)),
+        (SettingType(), "ramp=0.3", ("ramp", 0.3)),
+        (SettingType(), "n_neighbors = 5", ("n_neighbors", 5)),
+        (SettingType(), "propagate=true", ("propagate", True)),
+        (SettingType(), "class_shares=[0.6, 0.4]", ("class_shares", (0.6, 0.4))),
     ],
 )
 def test_types_read_what_they_promise(kind: Any, text: str, value: object) -> None:
@@ -77,11 +86,22 @@ def test_types_read_what_they_promise(kind: Any, text: str, value: object) -> No
         (HiddenType(), "64,,32"),
         (HiddenType(), "64,0"),
         (LabelsType(), "some"),
+        (ShapeType(), "64"),
+        (ShapeType(), "8,0"),
+        (ShapeType(), "8,8,1,1"),
+        (SettingType(), "ramp"),
+        (SettingType(), "ramp=fast"),
+        (SettingType(), "=1"),
     ],
 )
 def test_types_refuse_the_rest_and_quote_it(kind: Any, text: str) -> None:
     with pytest.raises(click.BadParameter, match=f"'{text}'"):
         converted(kind, text)
+
+
+def test_one_setting_brings_no_other() -> None:
+    with pytest.raises(click.BadParameter):
+        converted(SettingType(), "ramp=1\nother=2")
 
 
 def test_completion_offers_bundled_data_and_files() -> None:

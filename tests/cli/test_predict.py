@@ -45,6 +45,7 @@ def test_the_accuracy_is_told_beside_the_table_and_counts_labelled_rows_only(
     result = run_cli("predict", run, tmp_path / "d.csv", "--unlabeled", "not seen")
     assert result.code == 0
     assert result.err.startswith("Accuracy on 10 labelled rows: ")
+    assert result.err.endswith("; rows that the run was trained on are not left out\n")
     assert "Accuracy" not in result.out
 
 

@@ -215,3 +215,22 @@ def test_a_model_far_below_its_baseline_is_an_alarm(digits: Any, make_model: Any
     model.means_ = np.roll(model.means_, 1, axis=0)  # takes every class for the next
     result = analyze(model, digits.X, digits.y, X_holdout=digits.X_holdout, y_holdout=digits.y_holdout, **FAST)
     assert any("points fewer than knn" in warning for warning in result.warnings)
+
+
+@pytest.mark.parametrize("n_holdout", [0, 9])
+def test_too_few_hold_out_rows_leave_the_prior_match_to_the_training_rows(
+    digits: Any, digits_model: Any, n_holdout: int
+) -> None:
+    found = analyze(
+        digits_model,
+        digits.X,
+        digits.y,
+        X_holdout=digits.X_holdout[:n_holdout] if n_holdout else None,
+        y_holdout=digits.y_holdout[:n_holdout] if n_holdout else None,
+        embed=False,
+        baselines=(),
+        n_resamples=19,
+    )
+    assert found.prior_match.split == "train"
+    assert found.prior_match.n > 9
+    assert any("the prior match uses training rows" in note for note in found.provenance.notes)

@@ -337,6 +337,19 @@ def test_own_modules_priors_and_callbacks_are_used() -> None:
     assert seen == [1, 2]
 
 
+def test_one_callback_needs_no_list() -> None:
+    class Stopper(Callback):
+        def on_epoch_end(self, context: TrainingContext) -> None:
+            context.stop = True
+
+    assert quick(callbacks=Stopper(), max_epochs=9).fit(X, SOME).n_iter_ == 1
+
+
+def test_an_own_discriminator_without_labels_gets_codes_alone() -> None:
+    plain = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1), nn.Flatten(0))
+    assert quick(discriminator=plain).fit(X).transform(X).shape == (len(X), 2)
+
+
 def test_a_function_can_be_the_prior() -> None:
     def corners(n: int, labels: Tensor | None, generator: torch.Generator | None) -> Tensor:
         assert labels is not None

@@ -15,7 +15,7 @@ from aaetools.priors import Prior, RingPrior, SimplexPrior, make_prior
 from aaetools.training import Batch
 from aaetools.training.averaging import refresh_batch_norm, running_average, use_averages
 from aaetools.training.consistency import AdversarialConsistency, posterior_temperature
-from aaetools.training.recipes import RECIPES, FewLabelsRecipe, PaperRecipe, Run, inner_scale
+from aaetools.training.recipes import RECIPES, FewLabelsRecipe, PaperRecipe, Run, balancing_weights, inner_scale
 from aaetools.training.threads import threads_for
 
 
@@ -96,6 +96,13 @@ def test_weights_that_the_user_gave_the_prior_stay() -> None:
     codes = torch.where(torch.arange(30) < 6, truth, -1)
     own = SimplexPrior(n_dims=4, n_classes=3, weights=(0.8, 0.1, 0.1))
     assert prepare(FewLabelsRecipe(), codes, x, own).prior.weights == (0.8, 0.1, 0.1)
+
+
+def test_rare_classes_weigh_more_by_the_square_root_and_equal_ones_the_same() -> None:
+    codes = torch.tensor([0] * 90 + [1] * 10 + [-1] * 50)
+    weights = balancing_weights(codes, 2)
+    assert float(weights[1] / weights[0]) == pytest.approx(3)
+    assert balancing_weights(torch.tensor([0, 1, 2]), 3).tolist() == [1, 1, 1]
 
 
 def test_the_inner_scale_is_the_narrowest_axis_of_a_region() -> None:
