@@ -69,18 +69,15 @@ def health_warnings(
     found = [] if classification is None else _worse_than_baseline(classification)
     if discriminator_accuracy > _TOO_STRONG:
         found.append(
-            f"The discriminator is right on {discriminator_accuracy:.1%} of codes at the end of training: "
-            "the encoder "
-            "has lost the game and the codes do not follow the prior; train longer or lower the "
-            "discriminator's "
-            "learning rate."
+            f"The discriminator is right on {discriminator_accuracy:.1%} of codes at the end of training: the encoder "
+            "has lost the game and the codes do not follow the prior; train longer or lower the learning rate."
         )
     far = any(result.scope == "overall" and result.verdict == "not met" for result in prior_match.results)
     if _FOOLED[0] <= discriminator_accuracy <= _FOOLED[1] and far:
         found.append(
-            f"The discriminator is at {discriminator_accuracy:.1%}, as if the codes followed the prior, but "
-            "the prior "
-            "match is rejected: it is too weak or hardly trained; train longer or give it more units."
+            f"The discriminator is at {discriminator_accuracy:.1%}, as if the codes followed the prior, but the test "
+            "tells them apart: the discriminator is too weak, or the noise that it sees codes through hides the "
+            "difference; train longer or lower the recipe's code_noise to bring the codes closer."
         )
     if dead:
         axes = ", ".join(str(axis) for axis in dead[:10]) + (", ..." if len(dead) > 10 else "")
