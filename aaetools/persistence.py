@@ -18,6 +18,7 @@ from torch import nn
 import aaetools
 from aaetools.estimators import AdversarialAutoencoder
 from aaetools.exceptions import ModelFileError
+from aaetools.staging import TEMPORARY, move_into_place
 
 __all__ = ["MODEL_SCHEMA_VERSION", "load", "save"]
 
@@ -41,7 +42,6 @@ _STATE_KEYS = {
 }
 _TENSOR_GROUPS = {"encoder", "decoder", "discriminator", "scaler"}
 _LARGEST_JSON = 64 * 2**20
-_TEMPORARY = ".aaetools-"
 
 
 def save(model: AdversarialAutoencoder, path: str | os.PathLike[str], *, force: bool = False) -> Path:
@@ -70,8 +70,7 @@ def save(model: AdversarialAutoencoder, path: str | os.PathLike[str], *, force: 
 
     target = Path(path)
     place = Path(os.path.realpath(target))  # a linked model folder is replaced where it lies
-    replaced = os.path.lexists(place)
-    if replaced:
+    if os.path.lexists(place):
         _check_replaceable(target, force)
     meta, tensors = model.to_state()
     document = {
@@ -87,7 +86,7 @@ def save(model: AdversarialAutoencoder, path: str | os.PathLike[str], *, force: 
     staging: Path | None = None
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=place.parent))
+        staging = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=place.parent))
         # clones, because the format refuses tensors that share memory, as tied layers do
         separate = {name: tensor.clone().contiguous() for name, tensor in tensors.items()}
         save_file(separate, staging / _WEIGHTS)
@@ -99,10 +98,7 @@ def save(model: AdversarialAutoencoder, path: str | os.PathLike[str], *, force: 
             with (staging / name).open("rb") as file:
                 os.fsync(file.fileno())
         staging.chmod(0o755)  # mkdtemp makes it private
-        if replaced:
-            _exchange(staging, place)
-        else:
-            os.replace(staging, place)
+        move_into_place(staging, place)
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ModelFileError(f"cannot write the model to {target}: {reason}") from error
@@ -126,21 +122,6 @@ def _check_replaceable(target: Path, force: bool) -> None:
         raise ModelFileError(
             f"{target} holds {foreign[0]!r}, which is no part of a model and would be lost; move it first"
         )
-
-
-def _exchange(staging: Path, place: Path) -> None:
-    """Put a finished folder in the place of an old one, which goes only once the new one is there."""
-    aside = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=place.parent))
-    try:
-        os.replace(place, aside)  # onto an empty folder, which it replaces
-        os.replace(staging, place)
-    except BaseException:
-        if place.exists():
-            aside.rmdir()
-        else:
-            os.replace(aside, place)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 def load(

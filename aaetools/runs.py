@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aaetools.exceptions import AAEToolsError, RunFolderError
+from aaetools.staging import TEMPORARY, move_into_place
 
 if TYPE_CHECKING:  # the target is checked before anything heavy is imported
     import pandas as pd
@@ -54,7 +55,6 @@ _ROW_NUMBERS = (
     "umap_y",
 )
 
-_TEMPORARY = ".aaetools-"
 
 T = TypeVar("T")
 
@@ -91,7 +91,7 @@ def check_target(path: str | os.PathLike[str], force: bool = False) -> None:
         above = next(folder for folder in _resolved(target).parents if folder.exists())
         if not above.is_dir():
             raise RunFolderError(f"cannot write {target}: {above} is not a folder")
-        os.rmdir(tempfile.mkdtemp(prefix=_TEMPORARY, dir=above))
+        os.rmdir(tempfile.mkdtemp(prefix=TEMPORARY, dir=above))
     except RunFolderError:
         raise
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
@@ -180,7 +180,7 @@ def write_run(
     staging: Path | None = None
     try:
         made = _make_parents(place)
-        staging = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=place.parent))
+        staging = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=place.parent))
         save(model, staging / _MODEL)
         files = _table_files(analysis)
         for name, content in files.items():
@@ -189,7 +189,7 @@ def write_run(
         (staging / _RUN).write_bytes(_run_toml(analysis, config, files))
         staging.chmod(0o755)  # mkdtemp makes it private
         _flush(staging)
-        _move_into_place(staging, place)
+        move_into_place(staging, place)
         with contextlib.suppress(OSError):  # the run is in place; only a power cut could still undo that
             _flush_folder(place.parent)
         return target
@@ -314,24 +314,6 @@ def _flush_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _move_into_place(staging: Path, place: Path) -> None:
-    """Move the finished folder to its place; an old run goes only once the new one is there."""
-    if not place.exists() or not any(place.iterdir()):
-        os.replace(staging, place)  # replaces an empty folder
-        return
-    aside = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=place.parent))
-    try:
-        os.replace(place, aside)
-        os.replace(staging, place)
-    except BaseException:
-        if place.exists():
-            aside.rmdir()
-        else:
-            os.replace(aside, place)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 # Reading

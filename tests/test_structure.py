@@ -21,7 +21,7 @@ FOLDERS = {
 }
 
 LAYERS = [
-    {"exceptions"},
+    {"exceptions", "staging"},
     {"labels", "priors", "preprocessing", "losses", "networks", "propagation"},
     {"training"},
     {"estimators"},
