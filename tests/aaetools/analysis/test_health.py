@@ -48,7 +48,7 @@ def test_a_fooled_discriminator_beside_a_failed_match_is_an_alarm(healthy: dict[
     shifted = np.random.default_rng(0).standard_normal((100, 2)) + 3
     far = prior_match(shifted, make_prior(2), random_state=0, n_resamples=39)
     (warning,) = health_warnings(**{**healthy, "prior_match": far})
-    assert "but the prior match is rejected" in warning
+    assert "but the test tells them apart" in warning
     assert health_warnings(**{**healthy, "prior_match": far, "discriminator_accuracy": 0.8}) == ()
 
 
