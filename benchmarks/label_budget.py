@@ -102,10 +102,10 @@ def main() -> None:
     text = (
         "# Digits: hold-out accuracy against the number of labels\n\n"
         f"Mean ± standard deviation over {arguments.draws} label draws (0 to {arguments.draws - 1}), 450 hold-out rows "
-        "(25%, stratified, random_state 0). No hold-out row takes part in training. Settings were chosen on other draws "
-        "with an inner hold-out of the training rows; the two that deal with classes of unequal size (the estimate of "
-        "class shares and the class weights) were chosen on several data sets, one of them the imbalanced digits, which "
-        "share rows with this hold-out.\n\n"
+        "(25%, stratified, random_state 0). No hold-out row takes part in training. Settings were chosen on other "
+        "draws with an inner hold-out of the training rows; the two that deal with classes of unequal size (the "
+        "estimate of class shares and the class weights) were chosen on several data sets, one of them the "
+        "imbalanced digits, which share rows with this hold-out.\n\n"
         + markdown_table(["method", *(f"{b} labels" for b in BUDGETS), "per fit"], rows)
         + f"\nMade by `python benchmarks/label_budget.py --jobs {arguments.jobs} --draws {arguments.draws}` "
         f"on {machine()}; {versions()}.\n"
