@@ -270,7 +270,6 @@ def _fit(options: FitOptions, command: str, configuration: dict[str, Any]) -> No
     if options.out is not None:
         check_target(options.out, options.force)
     dataset = load_data_of(options)
-    _check_settings(options)
     out = options.out or _free_folder(dataset.name)
     check_target(out, options.force)
     with open_display(quiet=options.quiet) as display:
@@ -288,36 +287,6 @@ def _fit(options: FitOptions, command: str, configuration: dict[str, Any]) -> No
             configuration["labels-per-class"] = chosen.per_class
         write_run(out, model, analysis, render(analysis), configuration, force=options.force)
     _tell(options, analysis, out, time.perf_counter() - started)
-
-
-def _check_settings(options: FitOptions) -> None:
-    """Refuse settings of another kind than their defaults; names are left to the estimator.
-
-    Raises
-    ------
-    DataError
-        Names the setting.
-    """
-    if not options.recipe_param:
-        return
-    import inspect
-
-    from aaetools.training.recipes import RECIPES
-
-    known = inspect.signature(RECIPES[options.recipe]).parameters
-    for name, value in options.recipe_param.items():
-        default = known[name].default if name in known else None
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if isinstance(default, bool):
-            fits, kind = isinstance(value, bool), "true or false"
-        elif isinstance(default, int):
-            fits, kind = isinstance(value, int) and number and value >= 1, "a whole number of at least 1"
-        elif isinstance(default, float):
-            fits, kind = number and 0 <= value < math.inf, "a number of at least 0"
-        else:
-            continue
-        if not fits:
-            raise DataError(f"--recipe-param {name}: {value!r} is not {kind}; the default is {str(default).lower()}")
 
 
 def load_data_of(options: FitOptions) -> Dataset:

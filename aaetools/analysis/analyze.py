@@ -149,10 +149,10 @@ def analyze(
         many = f"only {rows.n_holdout}" if rows.n_holdout else "no"
         notes.append(f"There are {many} hold-out rows: the prior match uses training rows, which flatters it.")
     prior_labels, prior_codes = _prior_draws(model, random_state)
-    centres = [
-        prior_codes[prior_labels == str(label)].mean(axis=0) for label in model.classes_ if "" not in prior_labels
-    ]
-    coordinates, latent_map = project_latents(rows.codes, centres or None)
+    centres = None
+    if "" not in prior_labels:
+        centres = [prior_codes[prior_labels == str(label)].mean(axis=0) for label in model.classes_]
+    coordinates, latent_map = project_latents(rows.codes, centres)
     if embed:
         say("embedding with UMAP")
         picture, umap = umap_embed(rows.codes, random_state)

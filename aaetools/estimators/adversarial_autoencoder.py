@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import inspect
 import math
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
@@ -34,7 +33,7 @@ from aaetools.priors import PRIORS, Prior, SampledPrior, default_n_dims, make_pr
 from aaetools.training import BalancedBatches, Callback, PrintLosses, fit_loop
 from aaetools.training.averaging import refresh_batch_norm, use_averages
 from aaetools.training.early_stopping import EarlyStopping, choose_validation_rows
-from aaetools.training.recipes import RECIPES, Recipe
+from aaetools.training.recipes import RECIPES, Parts, make_recipe
 from aaetools.training.threads import threads_for
 
 __all__ = ["AdversarialAutoencoder"]
@@ -253,7 +252,7 @@ class AdversarialAutoencoder(
             codes = codes.copy()
             held_back, codes[validation] = codes[validation], -1
 
-        recipe = self._make_recipe()
+        recipe = make_recipe(self.recipe, self.recipe_params)
         x = torch.from_numpy(self._scaler.transform(X_array))
         # modules and user code may draw from the global generators: lend them seeded ones and give the old back
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -261,39 +260,37 @@ class AdversarialAutoencoder(
             self.encoder_, self.decoder_, self.discriminator_ = self._build_networks()
             for module in self._modules():
                 module.to(device)
+            rows = x.to(device)
             run = recipe.prepare(
-                x=x.to(device),
-                codes=torch.from_numpy(codes).to(device),
-                encoder=self.encoder_,
-                decoder=self.decoder_,
-                discriminator=self.discriminator_,
-                prior=self.prior_,
-                learning_rate=self.learning_rate,
-                generator=torch.Generator(device).manual_seed(seed),
+                Parts(
+                    x=rows,
+                    codes=torch.from_numpy(codes).to(device),
+                    encoder=self.encoder_,
+                    decoder=self.decoder_,
+                    discriminator=self.discriminator_,
+                    prior=self.prior_,
+                    learning_rate=self.learning_rate,
+                    generator=torch.Generator(device).manual_seed(seed),
+                )
             )
             self.prior_ = run.prior
-            batches = BalancedBatches(
-                x.to(device),
-                run.codes,
-                self.batch_size,
-                torch.Generator(device).manual_seed(seed + 1),
-                run.also_unlabeled,
-            )
+            order = torch.Generator(device).manual_seed(seed + 1)
+            batches = BalancedBatches(rows, run.codes, self.batch_size, order, run.also_unlabeled)
             max_epochs = self._epochs(recipe.n_steps, len(batches))
             given = self.callbacks or []
             callbacks = [given] if isinstance(given, Callback) else list(given)
             if self.verbose:
                 callbacks.append(PrintLosses(int(self.verbose)))
             if validation is not None:
-                rows = x[torch.from_numpy(validation)].to(device)
+                judged = rows[torch.from_numpy(validation).to(device)]
                 patience = self.n_iter_no_change or math.ceil(max_epochs / 4)
-                callbacks.append(EarlyStopping(self._modules(), lambda: self._accuracy(rows, held_back), patience))
+                callbacks.append(EarlyStopping(self._modules(), lambda: self._accuracy(judged, held_back), patience))
             with threads_for(self._modules(), 2 * self.batch_size):
                 self.history_ = fit_loop(run.game, batches, max_epochs, callbacks)
             if validation is None:  # early stopping has just put the best epoch's own weights back
                 use_averages((self.encoder_, self.decoder_), run.averages)
             if run.averages:
-                refresh_batch_norm(self.encoder_, x, device)
+                refresh_batch_norm(self.encoder_, rows)
         for module in self._modules():
             module.eval()
         self.n_iter_ = len(self.history_["epoch"])
@@ -345,17 +342,6 @@ class AdversarialAutoencoder(
             return SampledPrior(n_dims=n_dims, n_classes=n_classes, sampler=name)
         n_dims = default_n_dims(name, n_classes) if self.n_components == "auto" else int(self.n_components)
         return make_prior(name, n_dims=n_dims, n_classes=n_classes)
-
-    def _make_recipe(self) -> Recipe:
-        kind = RECIPES[self.recipe]
-        settings = self.recipe_params or {}
-        known = inspect.signature(kind).parameters
-        unknown = [name for name in settings if name not in known]
-        if unknown:
-            raise DataError(
-                f"recipe {self.recipe!r} has no setting {', '.join(map(repr, unknown))}; it has {', '.join(known)}"
-            )
-        return kind(**settings)
 
     def _pick_device(self, wanted: str | torch.device) -> torch.device:
         if wanted != "auto":

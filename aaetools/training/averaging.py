@@ -29,7 +29,6 @@ def use_averages(modules: Sequence[nn.Module], averages: Sequence[AveragedModel]
         module.load_state_dict(average.module.state_dict())
 
 
-def refresh_batch_norm(module: nn.Module, x: Tensor, device: torch.device) -> None:
+def refresh_batch_norm(module: nn.Module, x: Tensor) -> None:
     """Set the batch normalisation's statistics to those of all rows, clean and with the weights as they are now."""
-    parts = [part.to(device) for part in torch.split(x, _CHUNK) if len(part) > 1]
-    update_bn(parts, module, device=device)
+    update_bn([part for part in torch.split(x, _CHUNK) if len(part) > 1], module)

@@ -102,8 +102,6 @@ class LatentMatch:
         if batch.n_labeled == 0:
             return loss(unlabeled, None)
         weight = None if self.class_weights is None else self.class_weights[batch.codes[labeled]]
-        if batch.n_labeled == len(batch.x):
-            return loss(labeled, weight)
         return loss(labeled, weight) + self.unlabeled_weight(progress) * loss(unlabeled, None)
 
 

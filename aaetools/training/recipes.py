@@ -6,10 +6,12 @@ and the class codes that the discriminator is told.
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from numbers import Integral, Real
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -26,7 +28,17 @@ from aaetools.training.consistency import AdversarialConsistency, posterior_temp
 from aaetools.training.game import AdversarialGame, LatentMatch, linear_decay, linear_ramp
 from aaetools.training.loop import Game
 
-__all__ = ["RECIPES", "FewLabelsRecipe", "PaperRecipe", "Recipe", "Run", "balancing_weights", "inner_scale"]
+__all__ = [
+    "RECIPES",
+    "FewLabelsRecipe",
+    "PaperRecipe",
+    "Parts",
+    "Recipe",
+    "Run",
+    "balancing_weights",
+    "inner_scale",
+    "make_recipe",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +64,30 @@ class Run:
     averages: tuple[AveragedModel, ...] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What a recipe puts together, all on one device.
+
+    Attributes
+    ----------
+    x
+        Scaled rows, shape (n_rows, n_features).
+    codes
+        Given class codes, -1 where unlabelled, int64 of shape (n_rows,).
+    generator
+        Source of prior draws and noise.
+    """
+
+    x: Tensor
+    codes: Tensor
+    encoder: nn.Module
+    decoder: nn.Module
+    discriminator: Discriminator
+    prior: Prior
+    learning_rate: float
+    generator: torch.Generator
+
+
 class Recipe(Protocol):
     """Settings of a game."""
 
@@ -59,19 +95,8 @@ class Recipe(Protocol):
     def n_steps(self) -> int:
         """Steps that training takes unless the user says otherwise."""
 
-    def prepare(
-        self,
-        *,
-        x: Tensor,
-        codes: Tensor,
-        encoder: nn.Module,
-        decoder: nn.Module,
-        discriminator: Discriminator,
-        prior: Prior,
-        learning_rate: float,
-        generator: torch.Generator,
-    ) -> Run:
-        """Return the game for scaled rows x (n, n_features) with given class codes (n,), all on one device."""
+    def prepare(self, parts: Parts) -> Run:
+        """Return the game that these parts play."""
 
 
 @dataclass(frozen=True)
@@ -89,27 +114,16 @@ class PaperRecipe:
     n_steps: int = 2400
     decay_from: float = 0.5
 
-    def prepare(
-        self,
-        *,
-        x: Tensor,
-        codes: Tensor,
-        encoder: nn.Module,
-        decoder: nn.Module,
-        discriminator: Discriminator,
-        prior: Prior,
-        learning_rate: float,
-        generator: torch.Generator,
-    ) -> Run:
+    def prepare(self, parts: Parts) -> Run:
         """Return the game; the discriminator is told the given labels only."""
         game = AdversarialGame(
-            encoder,
-            decoder,
-            [LatentMatch(prior, discriminator, generator)],
-            learning_rate=learning_rate,
+            parts.encoder,
+            parts.decoder,
+            [LatentMatch(parts.prior, parts.discriminator, parts.generator)],
+            learning_rate=parts.learning_rate,
             schedule=linear_decay(self.decay_from),
         )
-        return Run(game, codes, prior)
+        return Run(game, parts.codes, parts.prior)
 
 
 @dataclass(frozen=True)
@@ -171,31 +185,11 @@ class FewLabelsRecipe:
     averaging: float = 0.995
     decay_from: float = 0.5
 
-    def prepare(
-        self,
-        *,
-        x: Tensor,
-        codes: Tensor,
-        encoder: nn.Module,
-        decoder: nn.Module,
-        discriminator: Discriminator,
-        prior: Prior,
-        learning_rate: float,
-        generator: torch.Generator,
-    ) -> Run:
+    def prepare(self, parts: Parts) -> Run:
         """Return the game; without any label it is that of :class:`PaperRecipe`."""
+        x, codes, prior = parts.x, parts.codes, parts.prior
         if prior.n_classes == 0 or not bool((codes >= 0).any()):
-            paper = PaperRecipe(decay_from=self.decay_from)
-            return paper.prepare(
-                x=x,
-                codes=codes,
-                encoder=encoder,
-                decoder=decoder,
-                discriminator=discriminator,
-                prior=prior,
-                learning_rate=learning_rate,
-                generator=generator,
-            )
+            return PaperRecipe(decay_from=self.decay_from).prepare(parts)
         unlabeled = codes < 0
         told = codes
         if self.propagate and bool(unlabeled.any()):
@@ -209,15 +203,15 @@ class FewLabelsRecipe:
             told = torch.from_numpy(probabilities.argmax(axis=1)).to(codes)
             if prior.weights is None:
                 prior = replace(prior, weights=tuple(shares.tolist()))
-        averages = tuple(running_average(module, self.averaging) for module in (encoder, decoder))
+        averaged = (parts.encoder, parts.decoder) if self.averaging else ()
         game = AdversarialGame(
-            encoder,
-            decoder,
+            parts.encoder,
+            parts.decoder,
             [
                 LatentMatch(
                     prior,
-                    discriminator,
-                    generator,
+                    parts.discriminator,
+                    parts.generator,
                     unlabeled_weight=linear_ramp(self.ramp, self.unlabeled_weight),
                     class_weights=balancing_weights(told, prior.n_classes) if self.balance_classes else None,
                     noise=self.code_noise * inner_scale(prior) if prior.separated else 0.0,
@@ -225,12 +219,12 @@ class FewLabelsRecipe:
             ],
             terms={
                 "consistency": AdversarialConsistency(
-                    encoder,
+                    parts.encoder,
                     prior,
                     weight=self.consistency,
                     radius=self.radius * float(x.square().sum(1).mean().sqrt()),
                     temperature=posterior_temperature(prior, self.sharpness),
-                    generator=generator,
+                    generator=parts.generator,
                 )
             }
             if self.consistency and prior.separated
@@ -238,12 +232,12 @@ class FewLabelsRecipe:
             reconstruction_weight=self.reconstruction_weight,
             input_noise=self.input_noise,
             shared_pass=True,
-            learning_rate=learning_rate,
+            learning_rate=parts.learning_rate,
             betas=(0.5, 0.999),
             adversarial_betas=(0.0, 0.999),
             schedule=linear_decay(self.decay_from, 0.02),
-            averages=averages if self.averaging else (),
-            generator=generator,
+            averages=[running_average(module, self.averaging) for module in averaged],
+            generator=parts.generator,
         )
         return Run(game, told, prior, also_unlabeled=unlabeled, averages=game.averages)
 
@@ -275,3 +269,35 @@ def inner_scale(prior: Prior, n: int = 2000) -> float:
 
 RECIPES: dict[str, Callable[..., Recipe]] = {"few-labels": FewLabelsRecipe, "paper": PaperRecipe}
 """Name -> recipe class."""
+
+
+def make_recipe(name: str, settings: Mapping[str, Any] | None = None) -> Recipe:
+    """Make a recipe by name, with settings that differ from its defaults.
+
+    Raises
+    ------
+    DataError
+        If the recipe has no such setting, or a value is not of the kind of the default.
+    """
+    kind, given = RECIPES[name], dict(settings or {})
+    known = inspect.signature(kind).parameters
+    unknown = [setting for setting in given if setting not in known]
+    if unknown:
+        raise DataError(f"recipe {name!r} has no setting {', '.join(map(repr, unknown))}; it has {', '.join(known)}")
+    for setting, value in given.items():
+        default = known[setting].default
+        number = isinstance(value, Real) and not isinstance(value, bool)
+        if isinstance(default, bool):
+            fits, wanted = isinstance(value, bool), "true or false"
+        elif isinstance(default, int):
+            fits = isinstance(value, Integral) and number and int(value) >= 1
+            wanted = "a whole number of at least 1"
+        elif isinstance(default, float):
+            fits, wanted = number and 0 <= value < math.inf, "a number of at least 0"
+        else:
+            continue
+        if not fits:
+            raise DataError(
+                f"recipe {name!r}, setting {setting}: {value!r} is not {wanted}; the default is {str(default).lower()}"
+            )
+    return kind(**given)

@@ -15,7 +15,16 @@ from aaetools.priors import Prior, RingPrior, SimplexPrior, make_prior
 from aaetools.training import Batch
 from aaetools.training.averaging import refresh_batch_norm, running_average, use_averages
 from aaetools.training.consistency import AdversarialConsistency, posterior_temperature
-from aaetools.training.recipes import RECIPES, FewLabelsRecipe, PaperRecipe, Run, balancing_weights, inner_scale
+from aaetools.training.recipes import (
+    RECIPES,
+    FewLabelsRecipe,
+    PaperRecipe,
+    Parts,
+    Run,
+    balancing_weights,
+    inner_scale,
+    make_recipe,
+)
 from aaetools.training.threads import threads_for
 
 
@@ -29,7 +38,7 @@ def blobs(n: int = 30) -> tuple[torch.Tensor, torch.Tensor]:
 def prepare(recipe: Any, codes: torch.Tensor, x: torch.Tensor, prior: Prior) -> Run:
     encoder, decoder = mlp_networks((3,), prior.n_dims, (8,))
     entries = prior.n_classes + 1 if prior.n_classes else 0
-    return recipe.prepare(
+    parts = Parts(
         x=x,
         codes=codes,
         encoder=encoder,
@@ -39,6 +48,8 @@ def prepare(recipe: Any, codes: torch.Tensor, x: torch.Tensor, prior: Prior) -> 
         learning_rate=1e-3,
         generator=torch.Generator().manual_seed(0),
     )
+    prepared: Run = recipe.prepare(parts)
+    return prepared
 
 
 PRIOR = SimplexPrior(n_dims=4, n_classes=3)
@@ -158,7 +169,7 @@ def test_running_averages_follow_and_are_put_in_place() -> None:
 def test_refreshed_batch_norm_has_the_statistics_of_all_rows() -> None:
     norm = nn.Sequential(nn.BatchNorm1d(2))
     x = torch.randn(500, 2, generator=torch.Generator().manual_seed(0)) * 3 + 1
-    refresh_batch_norm(norm, x, torch.device("cpu"))
+    refresh_batch_norm(norm, x)
     assert torch.allclose(norm[0].running_mean, x.mean(0), atol=1e-5)
     assert torch.allclose(norm[0].running_var, x.var(0), atol=1e-3)
 
@@ -174,3 +185,22 @@ def test_small_networks_train_on_one_thread_and_the_count_comes_back() -> None:
             assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"rump": 1}, "'few-labels' has no setting 'rump'; it has n_steps"),
+        ({"ramp": True}, "setting ramp: True is not a number of at least 0; the default is 0.4"),
+        ({"ramp": -0.1}, "setting ramp: -0.1 is not a number"),
+        ({"propagate": 1}, "setting propagate: 1 is not true or false; the default is true"),
+        ({"n_neighbors": 0.5}, "setting n_neighbors: 0.5 is not a whole number of at least 1"),
+    ],
+)
+def test_settings_of_the_wrong_name_or_kind_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        make_recipe("few-labels", settings)
+
+
+def test_settings_may_be_numpy_numbers() -> None:
+    assert make_recipe("few-labels", {"n_steps": np.int64(5), "ramp": np.float32(0.5)}).n_steps == 5
