@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from aaetools.analysis.threads import one_thread_for
 from aaetools.reports import summary, text
 from aaetools.reports.chapters import CHAPTERS
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from aaetools.analysis.results import Analysis
 
 __all__ = ["render"]
+
+_N_DENSITY_VALUES = 60 * 60
+"""Points at which the densities in the figures are computed, the only linear algebra there."""
 
 
 def render(analysis: Analysis) -> str:
@@ -46,7 +50,8 @@ def render(analysis: Analysis) -> str:
     css, _, _ = loader.get_source(environment, "report.css")
     # Browsers hash what lies between the style tags after turning all line ends into line feeds.
     css = css.replace("\r\n", "\n")
-    chapters = [chapter for make in CHAPTERS.values() if (chapter := make(analysis)) is not None]
+    with one_thread_for(_N_DENSITY_VALUES):
+        chapters = [chapter for make in CHAPTERS.values() if (chapter := make(analysis)) is not None]
     return environment.get_template("report.html.j2").render(
         css=Markup(css),  # ours, and the only thing besides the figures' addresses that is not escaped
         css_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode("ascii"),

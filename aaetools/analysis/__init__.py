@@ -3,7 +3,7 @@
 from aaetools.analysis.analyze import analyze
 from aaetools.analysis.classification import BASELINES, classify, compare_baselines, wilson_interval
 from aaetools.analysis.clustering import CLUSTERERS, cluster_latents
-from aaetools.analysis.embedding import apply_map, project_latents, umap_embed
+from aaetools.analysis.embedding import apply_map, compile_umap, project_latents, umap_embed
 from aaetools.analysis.health import health_warnings
 from aaetools.analysis.prior_match import DIVERGENCES, divergence, prior_match
 from aaetools.analysis.results import SCHEMA_VERSION, Analysis, Images, Tables
@@ -25,6 +25,7 @@ __all__ = [
     "classify",
     "cluster_latents",
     "compare_baselines",
+    "compile_umap",
     "divergence",
     "health_warnings",
     "prior_match",

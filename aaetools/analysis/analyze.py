@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -36,6 +38,7 @@ from aaetools.analysis.results import (
     Tables,
 )
 from aaetools.analysis.serialise import json_value
+from aaetools.analysis.threads import one_thread_for
 from aaetools.exceptions import DataError, LabelError
 from aaetools.labels import encode_labels, is_unlabeled
 
@@ -47,6 +50,9 @@ _MAX_SAMPLED_CLASSES = 20
 _N_UNCONDITIONAL_SAMPLES = 32
 _N_PRIOR_DRAWS = 2_000
 _PACKAGES = ("aaetools", "torch", "numpy", "scipy", "scikit-learn", "pandas", "umap-learn")
+
+
+Picture = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +94,7 @@ def analyze(
     n_resamples: int = 199,
     random_state: int = 0,
     progress: Callable[[str], object] | None = None,
+    executor: Executor | None = None,
 ) -> Analysis:
     """Analyse a fitted model: accuracy beside baselines, clusters, prior match, pictures and alarms.
 
@@ -122,6 +129,9 @@ def analyze(
         Seed of everything random here.
     progress
         Called with a short text before each stage.
+    executor
+        Where UMAP runs while this process does the rest, such as a pool of one process; here, in its turn, by
+        default. The result is the same.
 
     Returns
     -------
@@ -136,11 +146,14 @@ def analyze(
     say("encoding rows")
     rows = _encode_rows(model, X, y, X_holdout, y_holdout, row_ids, holdout_row_ids)
     notes: list[str] = []
+    elsewhere = executor.submit(umap_embed, rows.codes, random_state) if embed and executor is not None else None
 
     say("comparing with baselines")
-    classification, alarms = _classification(model, rows, baselines, random_state)
+    with one_thread_for(rows.scaled.size):
+        classification, alarms = _classification(model, rows, baselines, random_state)
     say("clustering")
-    clusters, clustering = _clustering(model, rows, n_clusters, random_state)
+    with one_thread_for(rows.codes.size):
+        clusters, clustering = _clustering(model, rows, n_clusters, random_state)
     say("testing the prior match")
     match, removed = _prior_match(model, rows, n_resamples, random_state)
     if removed:
@@ -155,7 +168,7 @@ def analyze(
     coordinates, latent_map = project_latents(rows.codes, centres)
     if embed:
         say("embedding with UMAP")
-        picture, umap = umap_embed(rows.codes, random_state)
+        picture, umap = _embedding(rows, random_state, elsewhere)
     else:
         picture, umap = None, {"skipped": "not asked for"}
     latent_map = replace(latent_map, umap=umap)
@@ -283,6 +296,18 @@ def _prior_match(model: Any, rows: _Rows, n_resamples: int, random_state: int) -
         split="holdout" if held_out else "train",
     )
     return match, stop - start - len(kept)
+
+
+def _embedding(
+    rows: _Rows, random_state: int, elsewhere: Future[tuple[Picture | None, dict[str, Any]]] | None
+) -> tuple[Picture | None, dict[str, Any]]:
+    """Return what another process computes, if one does; if it has died, of too little memory say, compute it here."""
+    if elsewhere is not None:
+        try:
+            return elsewhere.result()
+        except BrokenProcessPool:
+            pass
+    return umap_embed(rows.codes, random_state)
 
 
 # --- Tables -----------------------------------------------------------------------------------------

@@ -15,8 +15,10 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.distance import pdist
 
 from aaetools.analysis.results import GoodnessOfFit, PriorMatch
+from aaetools.analysis.threads import one_thread_for
 from aaetools.exceptions import DataError, LabelError
 
 __all__ = [
@@ -328,12 +330,13 @@ def prior_match(
     n_resamples = max(n_resamples, ceil(2 / LEVEL) * (1 + len(tested)) - 1)
 
     results: list[GoodnessOfFit] = []
-    for k in (None, *tested):
-        # One stream per scope: leaving a class out does not move the numbers of the others.
-        rng = np.random.default_rng([random_state, 0 if k is None else k + 1])
-        scope = "overall" if k is None else (str(k) if class_names is None else class_names[k])
-        chosen = codes if k is None else codes[component == k]
-        results += _test_scope(chosen, prior, k, scope, statistics, n_resamples, rng)
+    with one_thread_for(codes.size):
+        for k in (None, *tested):
+            # One stream per scope: leaving a class out does not move the numbers of the others.
+            rng = np.random.default_rng([random_state, 0 if k is None else k + 1])
+            scope = "overall" if k is None else (str(k) if class_names is None else class_names[k])
+            chosen = codes if k is None else codes[component == k]
+            results += _test_scope(chosen, prior, k, scope, statistics, n_resamples, rng)
     results = _adjusted(results)
     return PriorMatch(
         prior=prior.name,
@@ -472,9 +475,7 @@ def _bandwidths(reference: Codes) -> Values:
     """
     part = reference[:1_000].astype(np.float64)
     total = max(float(part.var(axis=0).sum()), float(np.finfo(np.float32).tiny))
-    norms = np.einsum("ij,ij->i", part, part)
-    squares = norms[:, None] + norms[None, :] - 2 * part @ part.T
-    fine = float(np.quantile(squares[np.triu_indices(len(part), 1)], 0.05)) / 2
+    fine = float(np.quantile(pdist(part, "sqeuclidean"), 0.05, overwrite_input=True)) / 2
     low = min(total / 16, max(fine, total * 1e-6))
     return np.geomspace(low, 4 * total, _N_BANDWIDTHS)
 
