@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,6 +16,9 @@ __all__ = ["SCALINGS", "InputScaler", "choose_scaling"]
 SCALINGS = ("auto", "standard", "shared", "none")
 """``standard`` divides each feature by its own standard deviation, ``shared`` all by one number (their root mean
 variance), ``none`` leaves the data alone, ``auto`` lets :func:`choose_scaling` decide."""
+
+_CHUNK = 4096
+"""Rows that are held in float64 at once."""
 
 
 def choose_scaling(X: NDArray[Any]) -> Literal["standard", "shared"]:
@@ -31,13 +35,41 @@ def choose_scaling(X: NDArray[Any]) -> Literal["standard", "shared"]:
     >>> choose_scaling(np.array([[0.1, 1600.0], [0.5, 300.0], [0.9, 20.0]]))
     'standard'
     """
-    spread = X.std(axis=0)
+    return _choose(_Columns.of(X))
+
+
+@dataclass(frozen=True, eq=False)
+class _Columns:
+    """Statistics of each feature in float64, shape (n_features,), gathered without a second copy of the data."""
+
+    mean: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    lowest: NDArray[np.float64]
+    magnitude: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, X: NDArray[Any]) -> _Columns:
+        mean = sum(part.sum(axis=0) for part in _parts(X)) / len(X)
+        squares = sum(np.square(part - mean).sum(axis=0) for part in _parts(X))
+        lowest = np.min([part.min(axis=0) for part in _parts(X)], axis=0)
+        highest = np.max([part.max(axis=0) for part in _parts(X)], axis=0)
+        spread = np.where(highest > lowest, np.sqrt(squares / len(X)), 0.0)
+        return cls(mean, spread, lowest, np.maximum(np.abs(lowest), np.abs(highest)))
+
+
+def _parts(X: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
+    """Yield the rows in float64, a few at a time."""
+    for start in range(0, len(X), _CHUNK):
+        yield X[start : start + _CHUNK].astype(np.float64, copy=False)
+
+
+def _choose(columns: _Columns) -> Literal["standard", "shared"]:
+    spread, magnitude = columns.spread, columns.magnitude
     varies = spread > 0
     if not varies.any():
         return "shared"
-    magnitude = np.abs(X[:, varies]).max(axis=0)
-    typical = np.quantile(magnitude, 0.5, method="lower")  # of two features the smaller one
-    bounded = bool(typical >= 0.5 * magnitude.max()) and bool((X >= 0).all())
+    typical = np.quantile(magnitude[varies], 0.5, method="lower")  # of two features the smaller one
+    bounded = bool(typical >= 0.5 * magnitude[varies].max()) and bool((columns.lowest >= 0).all())
     even = bool(spread[varies].max() <= 4 * spread[varies].min())
     return "shared" if bounded or even else "standard"
 
@@ -63,21 +95,25 @@ class InputScaler:
         """Learn centre and scale from rows, shape (n_rows, n_features)."""
         if scaling not in SCALINGS:
             raise DataError(f"unknown scaling {scaling!r}; choose from {', '.join(SCALINGS)}")
-        X = X.astype(np.float64, copy=False)
-        kind = choose_scaling(X) if scaling == "auto" else scaling
+        columns = _Columns.of(X)
+        kind = _choose(columns) if scaling == "auto" else scaling
         if kind == "none":
             return cls(kind, np.zeros(X.shape[1]), np.ones(X.shape[1]))
-        spread = X.std(axis=0)
+        spread = columns.spread
         scale = np.full(X.shape[1], np.sqrt(np.square(spread).mean())) if kind == "shared" else spread
-        tiny = np.finfo(np.float64).eps * np.maximum(np.abs(X).max(axis=0), np.finfo(np.float64).tiny)
-        return cls(kind, X.mean(axis=0), np.where(scale > 10 * tiny, scale, 1.0))
+        tiny = np.finfo(np.float64).eps * np.maximum(columns.magnitude, np.finfo(np.float64).tiny)
+        return cls(kind, columns.mean, np.where(scale > 10 * tiny, scale, 1.0))
 
     def transform(self, X: NDArray[Any]) -> NDArray[np.float32]:
         """Return scaled rows, float32, shape (n_rows, n_features)."""
-        scaled: NDArray[np.float32] = ((X - self.center) / self.scale).astype(np.float32)
+        scaled = np.empty(X.shape, dtype=np.float32)
+        for start, part in zip(range(0, len(X), _CHUNK), _parts(X), strict=True):
+            scaled[start : start + _CHUNK] = (part - self.center) / self.scale
         return scaled
 
     def inverse_transform(self, X: NDArray[Any]) -> NDArray[np.float32]:
         """Return rows in the data's own units, float32, shape (n_rows, n_features)."""
-        unscaled: NDArray[np.float32] = (X * self.scale + self.center).astype(np.float32)
+        unscaled = np.empty(X.shape, dtype=np.float32)
+        for start, part in zip(range(0, len(X), _CHUNK), _parts(X), strict=True):
+            unscaled[start : start + _CHUNK] = part * self.scale + self.center
         return unscaled

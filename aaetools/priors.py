@@ -101,8 +101,7 @@ class Prior(ABC):
         device = generator.device if generator is not None else None
         if self.n_classes == 0:
             return self._sample_classes(torch.zeros(n, dtype=torch.long, device=device), generator)
-        shares = self._weights(device).expand(n, -1) if n else self._weights(device)[None]
-        classes = torch.multinomial(shares, 1, generator=generator)[:n, 0]
+        classes = torch.multinomial(self._weights(device), max(n, 1), replacement=True, generator=generator)[:n]
         if labels is not None:
             if labels.shape != (n,):
                 raise DataError(f"labels of shape {tuple(labels.shape)} given for {n} draws")

@@ -1,16 +1,16 @@
 """Adversarial training: batches -> step (a game) -> epoch -> fit, with callbacks."""
 
-from aaetools.training.batches import BalancedBatches, Batch
+from aaetools.training.batches import Batch, GameBatches
 from aaetools.training.callbacks import Callback, PrintLosses, TrainingContext
 from aaetools.training.game import AdversarialGame, LatentMatch, Term, linear_decay, linear_ramp
 from aaetools.training.loop import Game, fit_loop, run_epoch
 
 __all__ = [
     "AdversarialGame",
-    "BalancedBatches",
     "Batch",
     "Callback",
     "Game",
+    "GameBatches",
     "LatentMatch",
     "PrintLosses",
     "Term",

@@ -8,7 +8,8 @@ them by name.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
 import torch
@@ -20,7 +21,9 @@ from aaetools.exceptions import TrainingError
 from aaetools.losses import discriminator_loss, generator_loss, reconstruction_loss
 from aaetools.networks import Discriminator
 from aaetools.priors import Prior
+from aaetools.training.augmentation import Augmentation
 from aaetools.training.batches import Batch
+from aaetools.training.precision import full_precision
 
 __all__ = ["AdversarialGame", "LatentMatch", "Term", "blurred", "linear_decay", "linear_ramp"]
 
@@ -65,16 +68,18 @@ class LatentMatch:
         return max(self.discriminator.n_entries - 1, 0)
 
     def entries(self, batch: Batch) -> Tensor | None:
-        """Return the label rows that D sees, one-hot with the extra "no label" entry last, shape (n, K+1)."""
+        """Return the label rows that D sees, one-hot with the extra "no label" entry last, shape (n_judged, K+1)."""
         if self.n_classes == 0:
             return None
-        codes = torch.where(batch.codes < 0, self.n_classes, batch.codes)
+        judged = batch.judged_codes()
+        codes = torch.where(judged < 0, self.n_classes, judged)
         return functional.one_hot(codes, self.n_classes + 1).to(batch.x.dtype)
 
     def draw(self, batch: Batch) -> Tensor:
-        """Draw one prior code per row: from the row's class, or from the whole prior where it has no label."""
-        labels = batch.codes if self.n_classes else None
-        return self.prior.sample(len(batch.x), labels, self.generator)
+        """Draw one prior code per row that D sees: from its class, or from the whole prior where it has no label."""
+        codes = batch.judged_codes()
+        with full_precision(codes):
+            return self.prior.sample(len(codes), codes if self.n_classes else None, self.generator)
 
     def discriminator_step(
         self, batch: Batch, z: Tensor, entries: Tensor | None, progress: float
@@ -82,20 +87,20 @@ class LatentMatch:
         """Return D's loss, and the share of draws and codes that it tells apart."""
         z_prior = self.draw(batch)
         both = None if entries is None else torch.cat([entries, entries])
-        real, fake = self._judge(torch.cat([z_prior, z]), both).chunk(2)
+        real, fake = self._judge(torch.cat([z_prior, batch.judged(z)]), both).chunk(2)
         loss = self._weighted(lambda rows, weight: discriminator_loss(real[rows], fake[rows], weight), batch, progress)
         accuracy = 0.5 * ((real > 0).float().mean() + (fake < 0).float().mean())
         return loss, accuracy
 
     def encoder_step(self, batch: Batch, z: Tensor, entries: Tensor | None, progress: float) -> Tensor:
         """Return the encoder's loss for fooling D."""
-        logits = self._judge(z, entries)
+        logits = self._judge(batch.judged(z), entries)
         return self._weighted(lambda rows, weight: generator_loss(logits[rows], weight), batch, progress)
 
     def _judge(self, z: Tensor, entries: Tensor | None) -> Tensor:
         z = blurred(z, self.noise, self.generator)
-        logits = self.discriminator(z) if entries is None else self.discriminator(z, entries)
-        return cast(Tensor, logits)
+        logits: Tensor = self.discriminator(z) if entries is None else self.discriminator(z, entries)
+        return logits.float()
 
     def _weighted(self, loss: Callable[[slice, Tensor | None], Tensor], batch: Batch, progress: float) -> Tensor:
         labeled, unlabeled = slice(None, batch.n_labeled), slice(batch.n_labeled, None)
@@ -138,8 +143,12 @@ class AdversarialGame:
     input_noise
         Standard deviation of Gaussian noise on the encoder's scaled inputs (the paper's appendix A has 0.3 for its
         semi-supervised model); the clean input is what is to be reconstructed.
+    augment
+        Changes a batch of inputs before anything else sees them; terms alone get them as they were.
     averages
         Running averages of the encoder's and the decoder's weights, updated after every step.
+    precision
+        Makes the context in which forward passes run, see :func:`aaetools.training.precision.mixed_precision`.
     shared_pass
         True: the encoder runs once a batch and takes one step on the sum of both phases' losses; that differs from
         the paper in that the regularization phase sees the encoder before its reconstruction step.
@@ -155,12 +164,14 @@ class AdversarialGame:
         terms: Mapping[str, Term] | None = None,
         reconstruction_weight: float = 1.0,
         input_noise: float = 0.0,
+        augment: Augmentation | None = None,
         shared_pass: bool = False,
         learning_rate: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         adversarial_betas: tuple[float, float] = (0.5, 0.999),
         schedule: Callable[[float], float] = lambda progress: 1.0,
         averages: Sequence[AveragedModel] = (),
+        precision: Callable[[], AbstractContextManager[object]] = nullcontext,
         generator: torch.Generator | None = None,
     ) -> None:
         self.encoder = encoder
@@ -169,7 +180,9 @@ class AdversarialGame:
         self.terms = dict(terms or {})
         self.reconstruction_weight = reconstruction_weight
         self.input_noise = input_noise
+        self.augment = augment
         self.averages = tuple(averages)
+        self.precision = precision
         self.generator = generator
         self.shared_pass = shared_pass
         self.learning_rate = learning_rate
@@ -185,49 +198,55 @@ class AdversarialGame:
 
     def encode(self, batch: Batch) -> Tensor:
         """Return the codes of a batch, its inputs blurred if the game says so."""
-        if self.input_noise == 0:
-            return cast(Tensor, self.encoder(batch.x))
-        if self.generator is None:
-            raise TrainingError("a game with input noise needs a generator")
-        return cast(Tensor, self.encoder(blurred(batch.x, self.input_noise, self.generator)))
+        x = batch.x
+        if self.input_noise:
+            if self.generator is None:
+                raise TrainingError("a game with input noise needs a generator")
+            x = blurred(x, self.input_noise, self.generator)
+        return cast(Tensor, self.encoder(x)).float()
 
     def reconstruction_phase(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the codes and the reconstruction error of a batch; labels play no part in either."""
         z = self.encode(batch)
-        return z, reconstruction_loss(self.decoder(z), batch.x)
+        return z, reconstruction_loss(self.decoder(z).float(), batch.x)
 
     def train_step(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Play one batch; see :class:`aaetools.training.loop.Game`."""
         self._set_learning_rate(progress)
+        inputs = batch.x
+        if self.augment is not None:
+            batch = replace(batch, x=self.augment(batch.x))
 
         # -- 1. Reconstruction phase: encoder and decoder learn to reconstruct -------------------------------------
-        z, reconstruction = self.reconstruction_phase(batch)
+        with self.precision():
+            z, reconstruction = self.reconstruction_phase(batch)
         if self.generator_optimizer is not None:
             _descend(self.autoencoder_optimizer, self.reconstruction_weight * reconstruction)
-            z = self.encode(batch)
+            with self.precision():
+                z = self.encode(batch)
 
         # -- 2a. Regularization phase: every discriminator learns to tell prior draws from codes -------------------
         entries = [match.entries(batch) for match in self.matches]
-        judged = [
-            match.discriminator_step(batch, z.detach(), rows, progress)
-            for match, rows in zip(self.matches, entries, strict=True)
-        ]
-        discriminator = torch.stack([loss for loss, _ in judged]).sum()
+        with self.precision():
+            judged = [
+                match.discriminator_step(batch, z.detach(), rows, progress)
+                for match, rows in zip(self.matches, entries, strict=True)
+            ]
+            discriminator = torch.stack([loss for loss, _ in judged]).sum()
         _descend(self.discriminator_optimizer, discriminator)
 
         # -- 2b. Regularization phase: the encoder learns to fool the discriminators -------------------------------
         _freeze(self._critics, True)
-        fooling = [
-            match.encoder_step(batch, z, rows, progress) for match, rows in zip(self.matches, entries, strict=True)
-        ]
-        generator = torch.stack(fooling).sum()
-        extra = {name: term(batch.x, z, progress) for name, term in self.terms.items()}
-        encoder_loss = torch.stack([generator, *extra.values()]).sum()
-        if self.generator_optimizer is None:
-            encoder_loss = encoder_loss + self.reconstruction_weight * reconstruction
-            _descend(self.autoencoder_optimizer, encoder_loss)
-        else:
-            _descend(self.generator_optimizer, encoder_loss)
+        with self.precision():
+            fooling = [
+                match.encoder_step(batch, z, rows, progress) for match, rows in zip(self.matches, entries, strict=True)
+            ]
+            generator = torch.stack(fooling).sum()
+            extra = {name: term(inputs, z, progress) for name, term in self.terms.items()}
+            encoder_loss = torch.stack([generator, *extra.values()]).sum()
+            if self.generator_optimizer is None:
+                encoder_loss = encoder_loss + self.reconstruction_weight * reconstruction
+        _descend(self.generator_optimizer or self.autoencoder_optimizer, encoder_loss)
         _freeze(self._critics, False)
 
         for average, module in zip(self.averages, (self.encoder, self.decoder), strict=False):
