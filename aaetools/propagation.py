@@ -12,7 +12,25 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.linalg import cg
 
-__all__ = ["balance_shares", "class_shares", "neighbor_graph", "propagate_labels", "reach", "spread_labels"]
+__all__ = [
+    "balance_shares",
+    "class_shares",
+    "near_reach",
+    "neighbor_graph",
+    "propagate_labels",
+    "propagation_pays",
+    "reach",
+    "spread_labels",
+    "surest_labels",
+]
+
+_MOST_AXES = 40
+"""Principal axes that distances are taken in where there are over twice as many features: the rest is mostly noise."""
+_ENOUGH_ROWS = 10_000
+"""Rows that are enough to find these axes from."""
+_FOLDS = 5
+_MOST_JUDGED = 1000
+"""Given labels that are enough to judge propagation by."""
 
 Floats = NDArray[np.floating[Any]]
 
@@ -27,11 +45,15 @@ def neighbor_graph(X: Floats, n_neighbors: int = 10, *, one_sided: float = 0.1) 
     Parameters
     ----------
     X
-        Rows, shape (n_rows, n_features).
+        Rows, shape (n_rows, n_features); of more than 80 features, the first 40 principal components are taken.
     """
+    from sklearn.decomposition import PCA
     from sklearn.neighbors import NearestNeighbors
 
     n_rows = len(X)
+    if X.shape[1] > 2 * _MOST_AXES and n_rows > _MOST_AXES:
+        some = np.sort(np.random.RandomState(0).permutation(n_rows)[:_ENOUGH_ROWS])
+        X = PCA(_MOST_AXES, svd_solver="randomized", random_state=0).fit(X[some]).transform(X)
     k = min(n_neighbors, n_rows - 1)
     distance, neighbor = NearestNeighbors(n_neighbors=k).fit(X).kneighbors()
     scale = np.maximum(distance[:, min(5, k) - 1], 1e-12)
@@ -49,6 +71,14 @@ def reach(n_rows: int) -> float:
     been everywhere and say nothing.
     """
     return min(0.99, max(0.5, 1 - 5 / n_rows))
+
+
+def near_reach(n_rows: int) -> float:
+    """Return how far labels travel to show how large the classes are.
+
+    Labels that travel far even the classes out; how large a class is shows in those that stay near.
+    """
+    return min(reach(n_rows), 0.8)
 
 
 def spread_labels(
@@ -146,6 +176,7 @@ def propagate_labels(
     n_neighbors: int = 10,
     alpha: float | None = None,
     shares: NDArray[np.float64] | None = None,
+    graph: sp.csr_matrix | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Say what the given labels make of every row: graph, spreading, balance.
 
@@ -159,6 +190,8 @@ def propagate_labels(
         How far labels travel; :func:`reach` by default.
     shares
         Share of each class, shape (n_classes,); by default from :func:`class_shares`.
+    graph
+        The graph of these rows, if it is there already.
 
     Returns
     -------
@@ -167,13 +200,72 @@ def propagate_labels(
     shares
         Share of each class, shape (n_classes,).
     """
-    graph = neighbor_graph(X, n_neighbors)
+    graph = neighbor_graph(X, n_neighbors) if graph is None else graph
     alpha = reach(len(X)) if alpha is None else alpha
     spread = spread_labels(graph, codes, n_classes, alpha=alpha)
     if shares is None:
-        # labels that travel far even the classes out; how large a class is shows in those that stay near
-        shares = class_shares(spread_labels(graph, codes, n_classes, alpha=min(alpha, 0.8)), codes)
+        near = spread_labels(graph, codes, n_classes, alpha=min(alpha, near_reach(len(X))))
+        shares = class_shares(near, codes)
     probabilities = balance_shares(spread / spread.sum(axis=1, keepdims=True), shares)
     given = codes >= 0
     probabilities[given] = np.eye(n_classes)[codes[given]]
     return probabilities, shares
+
+
+def surest_labels(
+    probabilities: NDArray[np.float64], codes: NDArray[np.int64], share: float = 1.0
+) -> NDArray[np.int64]:
+    """Return the likeliest class of the surest rows of each class, and -1 for the others; given labels stand.
+
+    Parameters
+    ----------
+    probabilities
+        From :func:`propagate_labels`, shape (n_rows, n_classes).
+    codes
+        Given class codes, -1 where unlabelled, shape (n_rows,).
+    share
+        Share of the rows of each class that are sure enough, in (0, 1].
+    """
+    likeliest, sureness = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    told = np.full(len(codes), -1)
+    for k in range(probabilities.shape[1]):
+        rows = np.flatnonzero(likeliest == k)
+        surest = np.argsort(-sureness[rows], kind="stable")[: int(np.ceil(share * len(rows)))]
+        told[rows[surest]] = k
+    return np.where(codes >= 0, codes, told)
+
+
+def propagation_pays(X: Floats, graph: sp.csr_matrix, codes: NDArray[np.int64], n_classes: int, *, seed: int) -> bool:
+    """Let the given labels say whether neighbours in the graph tend to share a class.
+
+    Cross-validation on the given labels: a fold of them is hidden and predicted, by spreading the others over the
+    graph and by a support vector machine that learns from the others alone. Propagation is refused where the machine
+    is ahead by more than the standard error of the paired difference, which is what happens where classes are no
+    clusters. Labels too few to be cross-validated refuse nothing.
+
+    Parameters
+    ----------
+    X
+        Rows, shape (n_rows, n_features).
+    graph
+        From :func:`neighbor_graph`.
+    """
+    from sklearn.model_selection import StratifiedKFold
+    from sklearn.svm import SVC
+
+    given = np.flatnonzero(codes >= 0)
+    given = np.random.RandomState(seed).permutation(given)[:_MOST_JUDGED]
+    fewest = int(np.bincount(codes[given], minlength=n_classes).min())
+    if fewest < 2:
+        return True
+    gain = np.zeros(len(given))
+    folds = StratifiedKFold(min(_FOLDS, fewest), shuffle=True, random_state=seed)
+    for seen, hidden in folds.split(given[:, None], codes[given]):
+        left = np.full_like(codes, -1)
+        left[given[seen]] = codes[given[seen]]
+        spread = spread_labels(graph, left, n_classes, alpha=reach(len(codes)))
+        truth = codes[given[hidden]]
+        by_graph = spread[given[hidden]].argmax(axis=1) == truth
+        machine = SVC(C=10.0).fit(X[given[seen]], codes[given[seen]])
+        gain[hidden] = by_graph.astype(float) - (machine.predict(X[given[hidden]]) == truth)
+    return bool(gain.mean() >= -gain.std() / np.sqrt(len(gain)))

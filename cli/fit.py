@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,8 @@ from aaetools.cli.config import config_option, option_keys
 from aaetools.cli.label_budget import DEFAULT_LABELS_PER_CLASS, ChosenLabels, LabelBudget, choose_labels
 from aaetools.cli.options import (
     ARCHITECTURE_NAMES,
+    AUGMENTATION_NAMES,
+    PRECISION_NAMES,
     PRIOR_NAMES,
     RECIPE_NAMES,
     SCALING_NAMES,
@@ -37,6 +40,8 @@ from aaetools.datasets.messages import quote
 from aaetools.exceptions import DataError, LabelError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -71,15 +76,18 @@ class FitOptions:
     recipe_param: dict[str, Any]
     latent_size: int | str
     epochs: int | str
-    batch_size: int
+    batch_size: int | str
     learning_rate: float
-    hidden: tuple[int, ...]
+    hidden: tuple[int, ...] | str
     architecture: str
+    augmentation: str
     scaling: str
     early_stopping: bool
     validation_fraction: float
     patience: int | None
     device: str
+    precision: str
+    compile: bool
     n_clusters: int | str
     umap: bool
     force: bool
@@ -191,7 +199,11 @@ Examples:
     help="Passes over all rows; auto takes as many as the recipe needs.",
 )
 @click.option(
-    "--batch-size", type=click.IntRange(min=1), metavar="N", default=64, help="Rows of each kind in one step."
+    "--batch-size",
+    type=NumberOrAuto(1),
+    metavar="N",
+    default="auto",
+    help="Rows of the unlabelled game in one step; auto takes 64, or 128 from 10,000 rows on.",
 )
 @click.option(
     "--learning-rate",
@@ -204,14 +216,21 @@ Examples:
     "--hidden",
     type=HiddenType(),
     metavar="N,N,...",
-    default="256,256",
-    help="Widths of the encoder's hidden layers; the decoder has them in reverse.",
+    default="auto",
+    help="Widths of the encoder's hidden layers; the decoder has them in reverse; auto takes 256,256, or "
+    "1000,500,250 from 10,000 rows on.",
 )
 @click.option(
     "--architecture",
     type=click.Choice(ARCHITECTURE_NAMES),
     default="mlp",
     help="Fully connected or, for images, convolutional networks.",
+)
+@click.option(
+    "--augmentation",
+    type=click.Choice(AUGMENTATION_NAMES),
+    default="none",
+    help="Random changes of images while training; affine: small turns, shifts, stretches and slants.",
 )
 @click.option(
     "--scaling",
@@ -240,6 +259,13 @@ Examples:
 )
 @device_option
 @click.option(
+    "--precision",
+    type=click.Choice(PRECISION_NAMES),
+    default="auto",
+    help="Number format of matrix products; auto takes bfloat16 for large layers where the device is fast at it.",
+)
+@click.option("--compile", is_flag=True, help="Compile the networks; pays on long fits.")
+@click.option(
     "--n-clusters",
     type=NumberOrAuto(1),
     metavar="N",
@@ -264,28 +290,30 @@ def fit(ctx: click.Context, /, **options: Any) -> None:
 
 def _fit(options: FitOptions, command: str, configuration: dict[str, Any]) -> None:
     """Run all stages; nothing is written before the last."""
+    from aaetools.cli.second_process import render_report, second_process
     from aaetools.runs import check_target
 
     started = time.perf_counter()
     if options.out is not None:
         check_target(options.out, options.force)
-    dataset = load_data_of(options)
-    out = options.out or _free_folder(dataset.name)
-    check_target(out, options.force)
-    with open_display(quiet=options.quiet) as display:
-        train, holdout, chosen = _choose_rows(options, dataset)
-        for note in chosen.notes:
-            display.note(note)
-        if display.live:  # too short for a line in a log
-            display.stage(f"preparing {dataset.name}")
-        analysis, model = _train_and_analyse(options, command, dataset, train, holdout, chosen, display)
-        display.stage("writing the report")
-        from aaetools.reports import render
-        from aaetools.runs import write_run
+    # without UMAP there is too little to get ready for
+    with second_process() if options.umap else nullcontext() as executor:
+        dataset = load_data_of(options)
+        out = options.out or _free_folder(dataset.name)
+        check_target(out, options.force)
+        with open_display(quiet=options.quiet) as display:
+            train, holdout, chosen = _choose_rows(options, dataset)
+            for note in chosen.notes:
+                display.note(note)
+            if display.live:  # too short for a line in a log
+                display.stage(f"preparing {dataset.name}")
+            analysis, model = _train_and_analyse(options, command, dataset, train, holdout, chosen, display, executor)
+            display.stage("writing the report")
+            from aaetools.runs import write_run
 
-        if options.labels.kind == "partial" and chosen.per_class is not None:
-            configuration["labels-per-class"] = chosen.per_class
-        write_run(out, model, analysis, render(analysis), configuration, force=options.force)
+            if options.labels.kind == "partial" and chosen.per_class is not None:
+                configuration["labels-per-class"] = chosen.per_class
+            write_run(out, model, analysis, render_report(analysis, executor), configuration, force=options.force)
     _tell(options, analysis, out, time.perf_counter() - started)
 
 
@@ -338,6 +366,8 @@ def _choose_rows(options: FitOptions, dataset: Dataset) -> tuple[NDArray[np.int6
         )
     if options.architecture == "conv" and dataset.image_shape is None:
         raise DataError(f"{where}: --architecture conv is for images; give their --image-shape, or use mlp")
+    if options.augmentation != "none" and dataset.image_shape is None:
+        raise DataError(f"{where}: --augmentation {options.augmentation} is for images; give their --image-shape")
     if isinstance(options.n_clusters, int) and options.n_clusters > dataset.n_rows:
         raise DataError(f"{where}: --n-clusters {options.n_clusters}, but there are only {dataset.n_rows} rows")
     if chosen.y is not None and dataset.y is not None and len(holdout):
@@ -359,6 +389,7 @@ def _train_and_analyse(
     holdout: NDArray[np.int64],
     chosen: ChosenLabels,
     display: Display,
+    executor: Executor | None,
 ) -> tuple[Analysis, Any]:
     from aaetools.analysis import analyze
     from aaetools.cli.rows import features_of
@@ -374,6 +405,7 @@ def _train_and_analyse(
         architecture=options.architecture,
         hidden_layer_sizes=options.hidden,
         image_shape=dataset.image_shape,
+        augmentation=options.augmentation,
         scaling=options.scaling,
         max_epochs=options.epochs,
         batch_size=options.batch_size,
@@ -382,6 +414,8 @@ def _train_and_analyse(
         validation_fraction=options.validation_fraction,
         n_iter_no_change=options.patience,
         device=options.device,
+        precision=options.precision,
+        compile=options.compile,
         callbacks=[display],  # type: ignore[list-item]  # it has the methods; the base class would load torch
         random_state=options.seed,
     )
@@ -404,6 +438,7 @@ def _train_and_analyse(
         embed=options.umap,
         random_state=options.seed,
         progress=display.stage,
+        executor=executor,
     )
     return analysis, model
 

@@ -19,6 +19,8 @@ from aaetools.cli.label_budget import LabelBudget
 
 __all__ = [
     "ARCHITECTURE_NAMES",
+    "AUGMENTATION_NAMES",
+    "PRECISION_NAMES",
     "PRIOR_NAMES",
     "RECIPE_NAMES",
     "SCALING_NAMES",
@@ -40,6 +42,8 @@ __all__ = [
 ]
 
 ARCHITECTURE_NAMES = ("conv", "mlp")
+AUGMENTATION_NAMES = ("affine", "none")
+PRECISION_NAMES = ("auto", "bfloat16", "float32")
 PRIOR_NAMES = ("auto", "gaussian", "ring", "simplex", "swiss_roll", "uniform")
 RECIPE_NAMES = ("few-labels", "paper")
 SCALING_NAMES = ("auto", "none", "shared", "standard")
@@ -88,20 +92,22 @@ class NumberOrAuto(click.ParamType):  # type: ignore[type-arg]  # a generic only
 
 
 class HiddenType(click.ParamType):  # type: ignore[type-arg]  # a generic only since click 8.4
-    """Widths of layers, separated by commas."""
+    """``auto``, which stays a text, or widths of layers, separated by commas."""
 
     name = "widths"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        """Return the widths."""
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...] | str:
+        """Return the widths, or "auto"."""
         if isinstance(value, tuple):
             return value
+        if value == "auto":
+            return "auto"
         try:
             widths = tuple(int(width) for width in str(value).split(","))
         except ValueError:
             widths = (0,)
         if min(widths) < 1:
-            self.fail(f"{str(value)!r} is no list of widths such as 256,256", param, ctx)
+            self.fail(f"{str(value)!r} is neither auto nor a list of widths such as 256,256", param, ctx)
         return widths
 
 

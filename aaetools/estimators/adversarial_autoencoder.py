@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -30,10 +31,13 @@ from aaetools.labels import UNLABELED, encode_labels, is_unlabeled
 from aaetools.networks import ARCHITECTURES, Discriminator
 from aaetools.preprocessing import SCALINGS, InputScaler
 from aaetools.priors import PRIORS, Prior, SampledPrior, default_n_dims, make_prior
-from aaetools.training import BalancedBatches, Callback, PrintLosses, fit_loop
+from aaetools.training import Callback, GameBatches, PrintLosses, fit_loop
+from aaetools.training.augmentation import AUGMENTATIONS, make_augmentation
 from aaetools.training.averaging import refresh_batch_norm, use_averages
+from aaetools.training.compilation import compiled
 from aaetools.training.early_stopping import EarlyStopping, choose_validation_rows
-from aaetools.training.recipes import RECIPES, Parts, make_recipe
+from aaetools.training.precision import PRECISIONS, mixed_precision, resolve_precision
+from aaetools.training.recipes import RECIPES, Parts, Recipe, make_recipe
 from aaetools.training.threads import threads_for
 
 __all__ = ["AdversarialAutoencoder"]
@@ -41,6 +45,10 @@ __all__ = ["AdversarialAutoencoder"]
 _PARTS = ("encoder", "decoder", "discriminator")
 _CHUNK = 8192
 """Rows that go through a network at once where nothing is learned."""
+_MANY_ROWS = 10_000
+"""From here on "auto" means larger networks and batches."""
+_WIDEST_CRITIC = 128
+"""The discriminator works on a few latent dimensions: wider layers cost a third of a step and bring nothing."""
 
 
 class AdversarialAutoencoder(
@@ -71,7 +79,8 @@ class AdversarialAutoencoder(
     architecture
         "mlp", or "conv" for images.
     hidden_layer_sizes
-        Widths of the encoder's hidden layers; the decoder has them in reverse.
+        Widths of the encoder's hidden layers; the decoder has them in reverse. "auto" takes 256 and 256, or
+        1000, 500 and 250 from 10,000 rows on.
     encoder, decoder, discriminator
         Modules to use instead of the built ones; copied, never changed. The encoder maps scaled inputs
         (n, n_features) to (n, n_components) codes, the decoder back, and the discriminator takes codes and label
@@ -79,6 +88,9 @@ class AdversarialAutoencoder(
     image_shape
         ``(height, width)`` or ``(height, width, channels)`` where each row is a flattened image. Arrays of images,
         shape (n, height, width[, channels]), say it themselves.
+    augmentation
+        "none", or a name of :data:`aaetools.training.augmentation.AUGMENTATIONS` for images whose class a small change
+        leaves alone: "affine" turns, shifts, stretches and slants them while training.
     scaling
         One of :data:`aaetools.preprocessing.SCALINGS`.
     unlabeled
@@ -86,7 +98,8 @@ class AdversarialAutoencoder(
     max_epochs
         Passes over all rows; "auto" takes as many as the recipe's number of steps needs.
     batch_size
-        Unlabelled rows per step, and labelled rows per step.
+        Rows of the unlabelled game per step, see :class:`aaetools.training.GameBatches`; "auto" takes 64, or 128 from
+        10,000 rows on.
     learning_rate
         Step size of Adam at the start.
     early_stopping
@@ -98,6 +111,12 @@ class AdversarialAutoencoder(
         Epochs without improvement before early stopping ends training; None for a quarter of the epochs.
     device
         "auto" (a CUDA device where there is one), or any torch device.
+    precision
+        "float32"; "bfloat16" for matrix products in bfloat16 around float32 weights and sums; or "auto", which takes
+        bfloat16 where the device multiplies it in hardware and the layers are large. It concerns training alone.
+    compile
+        Compile the networks by ``torch.compile`` for training. It pays on long fits; where it does not work, a
+        warning says why and training goes on without.
     callbacks
         One :class:`aaetools.training.Callback`, or a list of objects with its methods.
     verbose
@@ -119,6 +138,8 @@ class AdversarialAutoencoder(
         Epochs run.
     n_components_
         Latent dimensions.
+    hidden_layer_sizes_, batch_size_, precision_
+        What "auto" came to.
     n_propagated_
         Unlabelled rows of which the discriminator was told a propagated label.
     scaling_
@@ -145,20 +166,23 @@ class AdversarialAutoencoder(
         "recipe": [StrOptions(set(RECIPES))],
         "recipe_params": [dict, None],
         "architecture": [StrOptions(set(ARCHITECTURES))],
-        "hidden_layer_sizes": ["array-like"],
+        "hidden_layer_sizes": [StrOptions({"auto"}), "array-like"],
         "encoder": [nn.Module, None],
         "decoder": [nn.Module, None],
         "discriminator": [nn.Module, None],
         "image_shape": ["array-like", None],
+        "augmentation": [StrOptions({"none", *AUGMENTATIONS})],
         "scaling": [StrOptions(set(SCALINGS))],
         "unlabeled": [Integral, Real, str, None],
         "max_epochs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
         "device": [str, torch.device],
+        "precision": [StrOptions(set(PRECISIONS))],
+        "compile": ["boolean"],
         "callbacks": ["array-like", Callback, None],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
@@ -172,20 +196,23 @@ class AdversarialAutoencoder(
         recipe: str = "few-labels",
         recipe_params: dict[str, Any] | None = None,
         architecture: str = "mlp",
-        hidden_layer_sizes: Sequence[int] = (256, 256),
+        hidden_layer_sizes: Sequence[int] | str = "auto",
         encoder: nn.Module | None = None,
         decoder: nn.Module | None = None,
         discriminator: Any = None,
         image_shape: Sequence[int] | None = None,
+        augmentation: str = "none",
         scaling: str = "auto",
         unlabeled: Any = UNLABELED,
         max_epochs: int | str = "auto",
-        batch_size: int = 64,
+        batch_size: int | str = "auto",
         learning_rate: float = 1e-3,
         early_stopping: bool = False,
         validation_fraction: float = 0.2,
         n_iter_no_change: int | None = None,
         device: str | torch.device = "auto",
+        precision: str = "auto",
+        compile: bool = False,
         callbacks: Sequence[Callback] | Callback | None = None,
         verbose: int = 0,
         random_state: int | np.random.RandomState | None = None,
@@ -200,6 +227,7 @@ class AdversarialAutoencoder(
         self.decoder = decoder
         self.discriminator = discriminator
         self.image_shape = image_shape
+        self.augmentation = augmentation
         self.scaling = scaling
         self.unlabeled = unlabeled
         self.max_epochs = max_epochs
@@ -209,6 +237,8 @@ class AdversarialAutoencoder(
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.device = device
+        self.precision = precision
+        self.compile = compile
         self.callbacks = callbacks
         self.verbose = verbose
         self.random_state = random_state
@@ -254,6 +284,10 @@ class AdversarialAutoencoder(
 
         recipe = make_recipe(self.recipe, self.recipe_params)
         x = torch.from_numpy(self._scaler.transform(X_array))
+        n_rows = len(X_array)
+        del X_array  # the scaled rows are all that training needs
+        self.hidden_layer_sizes_ = self._pick_hidden_layer_sizes(n_rows)
+        self.batch_size_ = self._pick_batch_size(n_rows)
         # modules and user code may draw from the global generators: lend them seeded ones and give the old back
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
@@ -261,6 +295,9 @@ class AdversarialAutoencoder(
             for module in self._modules():
                 module.to(device)
             rows = x.to(device)
+            self.precision_ = resolve_precision(self.precision, device, self._largest_layer(), self.batch_size_)
+            generator = torch.Generator(device).manual_seed(seed)
+            augment = make_augmentation(self.augmentation, self.sample_shape_, generator) if self.augmentation else None
             run = recipe.prepare(
                 Parts(
                     x=rows,
@@ -270,22 +307,27 @@ class AdversarialAutoencoder(
                     discriminator=self.discriminator_,
                     prior=self.prior_,
                     learning_rate=self.learning_rate,
-                    generator=torch.Generator(device).manual_seed(seed),
+                    generator=generator,
+                    precision=partial(mixed_precision, self.precision_, device),
+                    augment=augment,
                 )
             )
             self.prior_ = run.prior
             order = torch.Generator(device).manual_seed(seed + 1)
-            batches = BalancedBatches(rows, run.codes, self.batch_size, order, run.also_unlabeled)
-            max_epochs = self._epochs(recipe.n_steps, len(batches))
+            batches = GameBatches(rows, run.codes, self.batch_size_, order, run.also_unlabeled)
+            max_epochs = self._epochs(recipe, len(batches))
             given = self.callbacks or []
-            callbacks = [given] if isinstance(given, Callback) else list(given)
+            callbacks = [*run.callbacks(batches), *([given] if isinstance(given, Callback) else given)]
             if self.verbose:
                 callbacks.append(PrintLosses(int(self.verbose)))
             if validation is not None:
                 judged = rows[torch.from_numpy(validation).to(device)]
                 patience = self.n_iter_no_change or math.ceil(max_epochs / 4)
                 callbacks.append(EarlyStopping(self._modules(), lambda: self._accuracy(judged, held_back), patience))
-            with threads_for(self._modules(), 2 * self.batch_size):
+            with (
+                threads_for(self._modules(), 2 * self.batch_size_),
+                compiled(self._modules(), self._trial(rows) if self.compile else None),
+            ):
                 self.history_ = fit_loop(run.game, batches, max_epochs, callbacks)
             if validation is None:  # early stopping has just put the best epoch's own weights back
                 use_averages((self.encoder_, self.decoder_), run.averages)
@@ -294,13 +336,39 @@ class AdversarialAutoencoder(
         for module in self._modules():
             module.eval()
         self.n_iter_ = len(self.history_["epoch"])
-        self.n_propagated_ = int((run.codes >= 0).sum()) - int((codes >= 0).sum())
+        self.n_propagated_ = int((batches.codes >= 0).sum()) - int((codes >= 0).sum())
         error = self._reconstruction_error(x)
         self.noise_variance_ = float(max(error.mean(), 1e-12))
         return self
 
     def _modules(self) -> tuple[nn.Module, nn.Module, nn.Module]:
         return self.encoder_, self.decoder_, self.discriminator_
+
+    def _pick_hidden_layer_sizes(self, n_rows: int) -> tuple[int, ...]:
+        if isinstance(self.hidden_layer_sizes, str):
+            return (1000, 500, 250) if n_rows >= _MANY_ROWS else (256, 256)
+        return tuple(int(size) for size in self.hidden_layer_sizes)
+
+    def _pick_batch_size(self, n_rows: int) -> int:
+        if isinstance(self.batch_size, str):
+            return 128 if n_rows >= _MANY_ROWS else 64
+        return int(self.batch_size)
+
+    def _largest_layer(self) -> int:
+        return max((p.numel() for module in self._modules() for p in module.parameters()), default=0)
+
+    def _trial(self, rows: Tensor) -> Callable[[Sequence[nn.Module]], Tensor]:
+        """Return a pass through networks like these, as one training step would make it."""
+
+        def run(modules: Sequence[nn.Module]) -> Tensor:
+            encoder, decoder, discriminator = modules
+            z = encoder(rows[: self.batch_size_])
+            entries = z.new_zeros(len(z), len(self.classes_) + 1)
+            logits: Tensor = discriminator(z, entries) if len(self.classes_) else discriminator(z)
+            total: Tensor = decoder(z).mean() + logits.mean()
+            return total
+
+        return run
 
     def _flatten_images(self, X: ArrayLike) -> tuple[Any, tuple[int, ...] | None]:
         """Flatten an array of images and return its sample shape; leave anything else alone."""
@@ -354,10 +422,11 @@ class AdversarialAutoencoder(
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     def _build_networks(self) -> tuple[nn.Module, nn.Module, Discriminator]:
-        hidden = tuple(int(size) for size in self.hidden_layer_sizes)
+        hidden = self.hidden_layer_sizes_
         encoder, decoder = ARCHITECTURES[self.architecture](self.sample_shape_, self.n_components_, hidden)
         n_entries = len(self.classes_) + 1 if len(self.classes_) else 0
-        discriminator = Discriminator(self.n_components_, n_entries, hidden)
+        widths = tuple(min(size, _WIDEST_CRITIC) for size in hidden[:2])
+        discriminator = Discriminator(self.n_components_, n_entries, widths)
         if self.encoder is not None:
             encoder = copy.deepcopy(self.encoder)
         if self.decoder is not None:
@@ -367,9 +436,9 @@ class AdversarialAutoencoder(
             discriminator.n_entries = n_entries
         return encoder, decoder, discriminator
 
-    def _epochs(self, n_steps: int, steps_per_epoch: int) -> int:
+    def _epochs(self, recipe: Recipe, steps_per_epoch: int) -> int:
         if self.max_epochs == "auto":
-            return max(10, math.ceil(n_steps / steps_per_epoch))
+            return max(recipe.n_epochs, math.ceil(recipe.n_steps / steps_per_epoch))
         return int(self.max_epochs)
 
     # -- using ---------------------------------------------------------------------------------------------------
@@ -522,6 +591,9 @@ class AdversarialAutoencoder(
             "sample_shape": list(self.sample_shape_),
             "fit_on_images": bool(self._fit_on_images),
             "scaling": self.scaling_,
+            "hidden_layer_sizes": list(self.hidden_layer_sizes_),
+            "batch_size": self.batch_size_,
+            "precision": self.precision_,
             "prior": prior,
             "noise_variance": self.noise_variance_,
             "n_propagated": self.n_propagated_,
@@ -557,6 +629,10 @@ class AdversarialAutoencoder(
         model.sample_shape_ = tuple(meta["sample_shape"])
         model._fit_on_images = bool(meta["fit_on_images"])
         model.scaling_ = meta["scaling"]
+        # models saved before these could be "auto" hold them among their parameters
+        model.hidden_layer_sizes_ = tuple(meta.get("hidden_layer_sizes", parameters["hidden_layer_sizes"]))
+        model.batch_size_ = int(meta.get("batch_size", parameters["batch_size"]))
+        model.precision_ = meta.get("precision", "float32")
         model._scaler = InputScaler(meta["scaling"], tensors["scaler.center"].numpy(), tensors["scaler.scale"].numpy())
         prior = dict(meta["prior"])
         kind = prior.pop("name")

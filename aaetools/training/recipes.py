@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any, Protocol
@@ -22,11 +23,23 @@ from torch.optim.swa_utils import AveragedModel
 from aaetools.exceptions import DataError
 from aaetools.networks import Discriminator
 from aaetools.priors import Prior
-from aaetools.propagation import propagate_labels
+from aaetools.propagation import (
+    class_shares,
+    near_reach,
+    neighbor_graph,
+    propagate_labels,
+    propagation_pays,
+    spread_labels,
+    surest_labels,
+)
+from aaetools.training.augmentation import Augmentation
 from aaetools.training.averaging import running_average
-from aaetools.training.consistency import AdversarialConsistency, posterior_temperature
-from aaetools.training.game import AdversarialGame, LatentMatch, linear_decay, linear_ramp
+from aaetools.training.batches import GameBatches
+from aaetools.training.callbacks import Callback
+from aaetools.training.consistency import AdversarialConsistency, AugmentationConsistency, posterior_temperature
+from aaetools.training.game import AdversarialGame, LatentMatch, Term, linear_decay, linear_ramp
 from aaetools.training.loop import Game
+from aaetools.training.telling import Retelling
 
 __all__ = [
     "RECIPES",
@@ -41,6 +54,14 @@ __all__ = [
 ]
 
 
+_MANY_ROWS = 10_000
+_TOLD_OF_MANY = 0.8
+_RETOLD = ((0.35, 0.25), (0.65, 0.5))
+"""At which share of training the rows that are told are chosen anew, and how many of those left out at first join."""
+_AUGMENTED = 2.0
+"""Consistency under augmentation weighs so much more than under adversarial change, which is the harder one."""
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """A game ready to be played.
@@ -52,9 +73,11 @@ class Run:
     prior
         The prior, with the class weights that the recipe settled on.
     also_unlabeled
-        Rows with a code that play the unlabelled game too, see :class:`BalancedBatches`.
+        Rows with a code that play the unlabelled game too, see :class:`GameBatches`.
     averages
         Running averages of encoder and decoder, to be used instead of their last weights.
+    callbacks
+        Makes the recipe's own callbacks, given the batches.
     """
 
     game: Game
@@ -62,6 +85,7 @@ class Run:
     prior: Prior
     also_unlabeled: Tensor | None = None
     averages: tuple[AveragedModel, ...] = ()
+    callbacks: Callable[[GameBatches], list[Callback]] = lambda batches: []
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +100,10 @@ class Parts:
         Given class codes, -1 where unlabelled, int64 of shape (n_rows,).
     generator
         Source of prior draws and noise.
+    precision
+        Context in which forward passes run.
+    augment
+        Random change of inputs that leaves the class alone.
     """
 
     x: Tensor
@@ -86,6 +114,8 @@ class Parts:
     prior: Prior
     learning_rate: float
     generator: torch.Generator
+    precision: Callable[[], AbstractContextManager[object]] = nullcontext
+    augment: Augmentation | None = None
 
 
 class Recipe(Protocol):
@@ -93,7 +123,11 @@ class Recipe(Protocol):
 
     @property
     def n_steps(self) -> int:
-        """Steps that training takes unless the user says otherwise."""
+        """Steps that training takes at least, unless the user says otherwise."""
+
+    @property
+    def n_epochs(self) -> int:
+        """Passes over all rows that training takes at least, unless the user says otherwise."""
 
     def prepare(self, parts: Parts) -> Run:
         """Return the game that these parts play."""
@@ -105,14 +139,19 @@ class PaperRecipe:
 
     Parameters
     ----------
-    n_steps
-        Steps of training where the user does not set epochs.
+    n_steps, n_epochs
+        Steps and passes over all rows that training takes at least, where the user does not set epochs.
     decay_from
         Share of training after which the learning rate falls linearly.
+    shared_pass
+        One encoder pass and one update a batch instead of the paper's two, see :class:`AdversarialGame`: faster, and
+        no longer to the letter.
     """
 
     n_steps: int = 2400
+    n_epochs: int = 10
     decay_from: float = 0.5
+    shared_pass: bool = False
 
     def prepare(self, parts: Parts) -> Run:
         """Return the game; the discriminator is told the given labels only."""
@@ -122,6 +161,9 @@ class PaperRecipe:
             [LatentMatch(parts.prior, parts.discriminator, parts.generator)],
             learning_rate=parts.learning_rate,
             schedule=linear_decay(self.decay_from),
+            shared_pass=self.shared_pass,
+            augment=parts.augment,
+            precision=parts.precision,
         )
         return Run(game, parts.codes, parts.prior)
 
@@ -137,10 +179,16 @@ class FewLabelsRecipe:
 
     Parameters
     ----------
-    n_steps
-        Steps of training where the user does not set epochs.
+    n_steps, n_epochs
+        Steps and passes over all rows that training takes at least, where the user does not set epochs.
     propagate
-        Tell the discriminator propagated labels.
+        Tell the discriminator propagated labels: True, False, or "auto", which lets the given labels decide, see
+        :func:`aaetools.propagation.propagation_pays`.
+    told_share
+        Share of the rows of each class, surest first, whose propagated label the discriminator is told; "auto" is all
+        of them below 10,000 rows, where every hint counts, and 0.8 from there on. Where it is less than 1, the
+        encoder's own surest rows are told instead after 35% (a quarter of the others more) and after 65% (half of
+        the others more) of training, see :class:`aaetools.training.telling.Retelling`.
     n_neighbors
         Neighbours in the graph.
     class_shares
@@ -151,7 +199,8 @@ class FewLabelsRecipe:
         Give rows of rare classes more weight in the labelled game (see :func:`balancing_weights`); otherwise a rare
         class hardly plays and is swallowed by a large one.
     unlabeled_weight, ramp
-        Final weight of the unlabelled game, and the share of training over which it is reached.
+        Final weight of the unlabelled game ("auto" is 0.3, or 1 where not every row is told), and the share of training
+        over which it is reached.
     reconstruction_weight
         Weight of the reconstruction error.
     consistency, radius, sharpness
@@ -170,11 +219,13 @@ class FewLabelsRecipe:
     """
 
     n_steps: int = 1200
-    propagate: bool = True
+    n_epochs: int = 12
+    propagate: bool | str = "auto"
+    told_share: float | str = "auto"
     n_neighbors: int = 10
     class_shares: tuple[float, ...] | None = None
     balance_classes: bool = True
-    unlabeled_weight: float = 0.3
+    unlabeled_weight: float | str = "auto"
     ramp: float = 0.4
     reconstruction_weight: float = 0.1
     consistency: float = 1.0
@@ -185,24 +236,30 @@ class FewLabelsRecipe:
     averaging: float = 0.995
     decay_from: float = 0.5
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.propagate, bool) and self.propagate != "auto":
+            raise DataError(f"propagate must be true, false or 'auto', not {self.propagate!r}")
+        share = self.told_share
+        if share != "auto" and (isinstance(share, str | bool) or not 0 < share <= 1):
+            raise DataError(f"told_share must be 'auto' or a number above 0 and at most 1, not {share!r}")
+        weight = self.unlabeled_weight
+        if weight != "auto" and (isinstance(weight, str | bool) or not 0 <= weight < math.inf):
+            raise DataError(f"unlabeled_weight must be 'auto' or a number of at least 0, not {weight!r}")
+
     def prepare(self, parts: Parts) -> Run:
         """Return the game; without any label it is that of :class:`PaperRecipe`."""
         x, codes, prior = parts.x, parts.codes, parts.prior
         if prior.n_classes == 0 or not bool((codes >= 0).any()):
             return PaperRecipe(decay_from=self.decay_from).prepare(parts)
         unlabeled = codes < 0
-        told = codes
-        if self.propagate and bool(unlabeled.any()):
-            probabilities, shares = propagate_labels(
-                x.cpu().numpy(),
-                codes.cpu().numpy(),
-                prior.n_classes,
-                n_neighbors=self.n_neighbors,
-                shares=self._given_shares(prior.n_classes),
-            )
-            told = torch.from_numpy(probabilities.argmax(axis=1)).to(codes)
-            if prior.weights is None:
-                prior = replace(prior, weights=tuple(shares.tolist()))
+        propagated, shares = self._propagated(x.cpu().numpy(), codes.cpu().numpy(), prior.n_classes)
+        told = torch.from_numpy(propagated).to(codes)
+        if prior.weights is None and shares is not None:
+            prior = replace(prior, weights=tuple(shares.tolist()))
+        told_share = self._resolved_told_share(len(x))
+        weight = self.unlabeled_weight
+        if isinstance(weight, str):
+            weight = 0.3 if told_share == 1 else 1.0
         averaged = (parts.encoder, parts.decoder) if self.averaging else ()
         game = AdversarialGame(
             parts.encoder,
@@ -212,34 +269,78 @@ class FewLabelsRecipe:
                     prior,
                     parts.discriminator,
                     parts.generator,
-                    unlabeled_weight=linear_ramp(self.ramp, self.unlabeled_weight),
+                    unlabeled_weight=linear_ramp(self.ramp, weight),
                     class_weights=balancing_weights(told, prior.n_classes) if self.balance_classes else None,
                     noise=self.code_noise * inner_scale(prior) if prior.separated else 0.0,
                 )
             ],
-            terms={
-                "consistency": AdversarialConsistency(
-                    parts.encoder,
-                    prior,
-                    weight=self.consistency,
-                    radius=self.radius * float(x.square().sum(1).mean().sqrt()),
-                    temperature=posterior_temperature(prior, self.sharpness),
-                    generator=parts.generator,
-                )
-            }
-            if self.consistency and prior.separated
-            else {},
+            terms=self._terms(parts, prior),
             reconstruction_weight=self.reconstruction_weight,
             input_noise=self.input_noise,
+            augment=parts.augment,
             shared_pass=True,
             learning_rate=parts.learning_rate,
             betas=(0.5, 0.999),
             adversarial_betas=(0.0, 0.999),
             schedule=linear_decay(self.decay_from, 0.02),
             averages=[running_average(module, self.averaging) for module in averaged],
+            precision=parts.precision,
             generator=parts.generator,
         )
-        return Run(game, told, prior, also_unlabeled=unlabeled, averages=game.averages)
+
+        def callbacks(batches: GameBatches) -> list[Callback]:
+            if told_share == 1 or not prior.separated or not bool(unlabeled.any()):
+                return []
+            encoder = game.averages[0].module if game.averages else parts.encoder
+            untold = 1 - told_share
+            rounds = [(at, told_share + share * untold) for at, share in _RETOLD]
+            temperature = posterior_temperature(prior, self.sharpness)
+            return [Retelling(batches, encoder, prior, codes.cpu().numpy(), temperature, rounds)]
+
+        return Run(game, told, prior, also_unlabeled=unlabeled, averages=game.averages, callbacks=callbacks)
+
+    def _terms(self, parts: Parts, prior: Prior) -> dict[str, Term]:
+        if not self.consistency or not prior.separated:
+            return {}
+        temperature = posterior_temperature(prior, self.sharpness)
+        if parts.augment is not None:
+            weight = _AUGMENTED * self.consistency
+            return {
+                "consistency": AugmentationConsistency(
+                    parts.encoder, prior, weight=weight, temperature=temperature, augment=parts.augment
+                )
+            }
+        return {
+            "consistency": AdversarialConsistency(
+                parts.encoder,
+                prior,
+                weight=self.consistency,
+                temperature=temperature,
+                radius=self.radius * float(parts.x.square().sum(1).mean().sqrt()),
+                generator=parts.generator,
+            )
+        }
+
+    def _propagated(
+        self, X: NDArray[np.float32], codes: NDArray[np.int64], n_classes: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64] | None]:
+        """Return the codes that D is told, and the share of each class, None where it is left open."""
+        shares = self._given_shares(n_classes)
+        if not self.propagate or (codes >= 0).all():
+            return codes, shares
+        graph = neighbor_graph(X, self.n_neighbors)
+        if self.propagate == "auto" and not propagation_pays(X, graph, codes, n_classes, seed=0):
+            if shares is None:
+                near = spread_labels(graph, codes, n_classes, alpha=near_reach(len(X)))
+                shares = class_shares(near, codes)
+            return codes, shares
+        probabilities, shares = propagate_labels(X, codes, n_classes, shares=shares, graph=graph)
+        return surest_labels(probabilities, codes, self._resolved_told_share(len(X))), shares
+
+    def _resolved_told_share(self, n_rows: int) -> float:
+        if isinstance(self.told_share, str):
+            return _TOLD_OF_MANY if n_rows >= _MANY_ROWS else 1.0
+        return self.told_share
 
     def _given_shares(self, n_classes: int) -> NDArray[np.float64] | None:
         if self.class_shares is None:

@@ -5,10 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from sklearn.datasets import make_blobs
+from sklearn.datasets import load_digits, make_blobs, make_classification
 
 from aaetools.labels import mask_labels
-from aaetools.propagation import balance_shares, class_shares, neighbor_graph, propagate_labels, reach, spread_labels
+from aaetools.propagation import (
+    balance_shares,
+    class_shares,
+    neighbor_graph,
+    propagate_labels,
+    propagation_pays,
+    reach,
+    spread_labels,
+    surest_labels,
+)
 
 
 def blobs(sizes: list[int], seed: int = 0, std: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -108,3 +117,32 @@ def test_a_row_that_no_label_reaches_gets_a_probability_all_the_same() -> None:
     spread = spread_labels(graph, np.array([0, 1, -1, -1, -1, -1]), 2)
     assert np.isfinite(spread).all()
     assert (spread > 0).all()
+
+
+def test_the_surest_rows_of_each_class_are_told_and_given_labels_stand() -> None:
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]])
+    codes = np.array([-1, -1, 1, -1, -1, -1])
+    assert surest_labels(probabilities, codes, 0.6).tolist() == [0, 0, 1, -1, 1, 1]
+    assert surest_labels(probabilities, codes).tolist() == [0, 0, 1, 1, 1, 1]
+
+
+def test_labels_refuse_propagation_where_classes_are_no_clusters() -> None:
+    X, y = make_classification(
+        1000, 20, n_informative=8, n_redundant=2, n_classes=3, weights=[0.7, 0.2, 0.1], random_state=0
+    )
+    codes = np.where(np.random.RandomState(0).rand(1000) < 0.2, y, -1)
+    assert not propagation_pays(X, neighbor_graph(X), codes, 3, seed=0)
+    X, y = load_digits(return_X_y=True)
+    assert propagation_pays(X / 16, neighbor_graph(X), mask_labels(y, n_labels=50, random_state=0), 10, seed=0)
+
+
+def test_too_few_labels_refuse_nothing() -> None:
+    X, y = blobs([20, 20])
+    assert propagation_pays(X, neighbor_graph(X), mask_labels(y, per_class=1, random_state=0), 2, seed=0)
+
+
+def test_many_features_are_cut_to_their_principal_axes() -> None:
+    X, _ = blobs([40, 40], std=0.1)
+    noise = np.random.RandomState(0).normal(size=(80, 200)) * 0.001
+    wide = np.hstack([X, noise])
+    assert abs(neighbor_graph(wide, 5) - neighbor_graph(X, 5)).mean() < 0.02

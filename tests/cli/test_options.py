@@ -13,6 +13,8 @@ from aaetools.estimators import AdversarialAutoencoder
 from aaetools.networks import ARCHITECTURES
 from aaetools.preprocessing import SCALINGS
 from aaetools.priors import PRIORS
+from aaetools.training.augmentation import AUGMENTATIONS
+from aaetools.training.precision import PRECISIONS
 from aaetools.training.recipes import RECIPES
 
 
@@ -20,6 +22,8 @@ from aaetools.training.recipes import RECIPES
     ("names", "registry"),
     [
         (options.ARCHITECTURE_NAMES, ARCHITECTURES),
+        (options.AUGMENTATION_NAMES, ("none", *AUGMENTATIONS)),
+        (options.PRECISION_NAMES, PRECISIONS),
         (options.PRIOR_NAMES, ("auto", *PRIORS)),
         (options.RECIPE_NAMES, RECIPES),
         (options.SCALING_NAMES, SCALINGS),
@@ -33,7 +37,9 @@ def test_choices_are_those_of_the_library(names: tuple[str, ...], registry: Any)
     ("option", "parameter"),
     [
         ("architecture", "architecture"),
+        ("augmentation", "augmentation"),
         ("batch_size", "batch_size"),
+        ("compile", "compile"),
         ("device", "device"),
         ("early_stopping", "early_stopping"),
         ("epochs", "max_epochs"),
@@ -42,6 +48,7 @@ def test_choices_are_those_of_the_library(names: tuple[str, ...], registry: Any)
         ("image_shape", "image_shape"),
         ("learning_rate", "learning_rate"),
         ("patience", "n_iter_no_change"),
+        ("precision", "precision"),
         ("prior", "prior"),
         ("recipe", "recipe"),
         ("scaling", "scaling"),
@@ -64,6 +71,7 @@ def converted(kind: Any, text: str) -> Any:
         (NumberOrAuto(1), "12", 12),
         (HiddenType(), "64,32", (64, 32)),
         (HiddenType(), "8", (8,)),
+        (HiddenType(), "auto", "auto"),
         (ShapeType(), "28,28", (28, 28)),
         (ShapeType(), "32,16,3", (32, 16, 3)),
         (SettingType(), "ramp=0.3", ("ramp", 0.3)),

@@ -108,7 +108,7 @@ def test_every_recipe_learns_separate_classes(recipe: str) -> None:
 
 @pytest.mark.parametrize("prior", sorted(PRIORS))
 def test_every_prior_can_hold_the_classes(prior: str) -> None:
-    model = learning(prior=prior, max_epochs=250).fit(X, Y)
+    model = learning(prior=prior, max_epochs=500).fit(X, Y)
     assert model.score(X, Y) >= 0.9
     draws = model.predict(model.sample(60, label=1))
     assert (draws == 1).mean() >= 0.6

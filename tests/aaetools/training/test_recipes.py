@@ -12,7 +12,7 @@ from torch import nn
 from aaetools.exceptions import DataError
 from aaetools.networks import Discriminator, mlp_networks
 from aaetools.priors import Prior, RingPrior, SimplexPrior, make_prior
-from aaetools.training import Batch
+from aaetools.training import Batch, GameBatches
 from aaetools.training.averaging import refresh_batch_norm, running_average, use_averages
 from aaetools.training.consistency import AdversarialConsistency, posterior_temperature
 from aaetools.training.recipes import (
@@ -25,6 +25,7 @@ from aaetools.training.recipes import (
     inner_scale,
     make_recipe,
 )
+from aaetools.training.telling import Retelling
 from aaetools.training.threads import threads_for
 
 
@@ -90,6 +91,46 @@ def test_every_recipe_plays_with_all_labels_some_and_none(name: str) -> None:
         batch = Batch(x[order], run.codes[order], int((run.codes >= 0).sum()))
         recorded = run.game.train_step(batch, 0.1)
         assert all(torch.isfinite(value) for value in recorded.values())
+
+
+def test_sure_rows_alone_are_told_where_there_are_many_and_then_told_anew() -> None:
+    x, truth = blobs()
+    codes = torch.where(torch.arange(30) < 6, truth, -1)
+    run = prepare(FewLabelsRecipe(told_share=0.5), codes, x, PRIOR)
+    assert int((run.codes >= 0).sum()) < 20
+    batches = GameBatches(x, run.codes, 8, torch.Generator().manual_seed(0), run.also_unlabeled)
+    (retelling,) = run.callbacks(batches)
+    assert isinstance(retelling, Retelling)
+    assert retelling.rounds == [(0.35, 0.625), (0.65, 0.75)]
+    everything = prepare(FewLabelsRecipe(), codes, x, PRIOR)
+    assert everything.callbacks(batches) == []
+
+
+def test_with_augmentation_the_views_are_what_is_kept_consistent() -> None:
+    x, truth = blobs()
+    views = []
+
+    def augment(rows: torch.Tensor) -> torch.Tensor:
+        views.append(rows)
+        return rows + 1
+
+    encoder, decoder = mlp_networks((3,), 4, (8,))
+    parts = Parts(
+        x=x,
+        codes=truth,
+        encoder=encoder,
+        decoder=decoder,
+        discriminator=Discriminator(4, 4, (8,)),
+        prior=PRIOR,
+        learning_rate=1e-3,
+        generator=torch.Generator().manual_seed(0),
+        augment=augment,
+    )
+    run = FewLabelsRecipe().prepare(parts)
+    recorded = run.game.train_step(Batch(x, truth, 30), 0.5)
+    assert recorded["consistency_loss"] > 0
+    assert len(views) == 2
+    assert all(torch.equal(rows, x) for rows in views), "each view is made of the rows as they are"
 
 
 def test_class_shares_become_the_priors_weights_and_are_checked() -> None:
@@ -193,7 +234,11 @@ def test_small_networks_train_on_one_thread_and_the_count_comes_back() -> None:
         ({"rump": 1}, "'few-labels' has no setting 'rump'; it has n_steps"),
         ({"ramp": True}, "setting ramp: True is not a number of at least 0; the default is 0.4"),
         ({"ramp": -0.1}, "setting ramp: -0.1 is not a number"),
-        ({"propagate": 1}, "setting propagate: 1 is not true or false; the default is true"),
+        ({"balance_classes": 1}, "setting balance_classes: 1 is not true or false; the default is true"),
+        ({"propagate": 1}, "propagate must be true, false or 'auto', not 1"),
+        ({"told_share": 0.0}, "told_share must be 'auto' or a number above 0 and at most 1, not 0.0"),
+        ({"unlabeled_weight": -1.0}, "unlabeled_weight must be 'auto' or a number of at least 0, not -1.0"),
+        ({"told_share": "half"}, "told_share must be 'auto' or a number"),
         ({"n_neighbors": 0.5}, "setting n_neighbors: 0.5 is not a whole number of at least 1"),
     ],
 )
