@@ -22,7 +22,7 @@ from aaetools.staging import TEMPORARY, move_into_place
 
 __all__ = ["MODEL_SCHEMA_VERSION", "load", "save"]
 
-MODEL_SCHEMA_VERSION = 1
+MODEL_SCHEMA_VERSION = 2
 _WEIGHTS, _META, _MANIFEST = "weights.safetensors", "meta.json", "manifest.json"
 _ESTIMATORS = {"AdversarialAutoencoder": AdversarialAutoencoder}
 _META_KEYS = {"schema_version", "estimator", "aaetools_version", "state"}
@@ -35,6 +35,9 @@ _STATE_KEYS = {
     "sample_shape",
     "fit_on_images",
     "scaling",
+    "hidden_layer_sizes",
+    "batch_size",
+    "precision",
     "prior",
     "noise_variance",
     "n_propagated",

@@ -266,6 +266,6 @@ def propagation_pays(X: Floats, graph: sp.csr_matrix, codes: NDArray[np.int64], 
         spread = spread_labels(graph, left, n_classes, alpha=reach(len(codes)))
         truth = codes[given[hidden]]
         by_graph = spread[given[hidden]].argmax(axis=1) == truth
-        machine = SVC(C=10.0).fit(X[given[seen]], codes[given[seen]])
+        machine = SVC(C=10.0, random_state=seed).fit(X[given[seen]], codes[given[seen]])
         gain[hidden] = by_graph.astype(float) - (machine.predict(X[given[hidden]]) == truth)
     return bool(gain.mean() >= -gain.std() / np.sqrt(len(gain)))

@@ -629,10 +629,9 @@ class AdversarialAutoencoder(
         model.sample_shape_ = tuple(meta["sample_shape"])
         model._fit_on_images = bool(meta["fit_on_images"])
         model.scaling_ = meta["scaling"]
-        # models saved before these could be "auto" hold them among their parameters
-        model.hidden_layer_sizes_ = tuple(meta.get("hidden_layer_sizes", parameters["hidden_layer_sizes"]))
-        model.batch_size_ = int(meta.get("batch_size", parameters["batch_size"]))
-        model.precision_ = meta.get("precision", "float32")
+        model.hidden_layer_sizes_ = tuple(meta["hidden_layer_sizes"])
+        model.batch_size_ = int(meta["batch_size"])
+        model.precision_ = meta["precision"]
         model._scaler = InputScaler(meta["scaling"], tensors["scaler.center"].numpy(), tensors["scaler.scale"].numpy())
         prior = dict(meta["prior"])
         kind = prior.pop("name")

@@ -24,7 +24,7 @@ def bfloat16_is_fast(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":
         return False
-    abilities = torch.cpu.get_capabilities()
+    abilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # older versions of torch lack it
     return any(bool(abilities.get(name)) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 

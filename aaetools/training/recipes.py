@@ -219,7 +219,7 @@ class FewLabelsRecipe:
     """
 
     n_steps: int = 1200
-    n_epochs: int = 12
+    n_epochs: int = 16
     propagate: bool | str = "auto"
     told_share: float | str = "auto"
     n_neighbors: int = 10

@@ -293,7 +293,7 @@ def test_rewriting_alone_harms_nothing(folder: Path, model: AdversarialAutoencod
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda meta: meta.update(schema_version=MODEL_SCHEMA_VERSION + 1), "2, this aaetools reads 1"),
+        (lambda meta: meta.update(schema_version=MODEL_SCHEMA_VERSION + 1), "3, this aaetools reads 2"),
         (lambda meta: meta.update(schema_version=None), "schema version None"),
         (lambda meta: meta.pop("schema_version"), "schema version None"),
         (lambda meta: meta.update(extra=1), "not what this aaetools writes"),
@@ -305,7 +305,7 @@ def test_rewriting_alone_harms_nothing(folder: Path, model: AdversarialAutoencod
         (lambda meta: meta["state"].pop("scaling"), "not what this aaetools writes"),
         (lambda meta: meta["state"]["parameters"].update(extra=1), "cannot be rebuilt.*extra"),
         (lambda meta: meta["state"]["parameters"].update(architecture="rnn"), "cannot be rebuilt"),
-        (lambda meta: meta["state"]["parameters"].update(hidden_layer_sizes=[9]), "cannot be rebuilt"),
+        (lambda meta: meta["state"].update(hidden_layer_sizes=[9]), "cannot be rebuilt"),
         (lambda meta: meta["state"]["prior"].update(name="none"), "cannot be rebuilt: unknown prior"),
         (lambda meta: meta["state"]["prior"].update(n_dims=-1), "cannot be rebuilt"),
         (lambda meta: meta["state"]["prior"].update(extra=1), "cannot be rebuilt.*extra"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import shutil
 from typing import Any
 
 import numpy as np
@@ -304,14 +305,16 @@ def test_the_history_records_every_epoch() -> None:
 
 
 def test_max_epochs_auto_takes_the_recipes_number_of_steps() -> None:
-    model = quick(max_epochs="auto", recipe_params={"n_steps": 30}).fit(X, SOME)
-    assert model.n_iter_ == 15  # 120 rows make 2 steps of 64
-    assert quick(max_epochs="auto", recipe_params={"n_steps": 1}).fit(X, SOME).n_iter_ == 10
+    model = quick(max_epochs="auto", recipe_params={"n_steps": 30, "n_epochs": 1}).fit(X, SOME)
+    assert model.n_iter_ == 15  # 105 rows without a given label make 2 steps of 64
+    assert quick(max_epochs="auto", recipe_params={"n_steps": 1, "n_epochs": 3}).fit(X, SOME).n_iter_ == 3
 
 
 def test_early_stopping_holds_labels_back_and_may_end_early() -> None:
-    model = learning(early_stopping=True, n_iter_no_change=60, validation_fraction=0.5, max_epochs=400).fit(X, Y)
-    assert model.n_iter_ < 400
+    model = learning(
+        early_stopping=True, n_iter_no_change=120, validation_fraction=0.5, max_epochs=900, hidden_layer_sizes=(64,)
+    ).fit(X, Y)
+    assert model.n_iter_ < 900
     assert model.score(X, Y) >= 0.9
     with pytest.warns(UserWarning, match="early stopping is off"):
         quick(early_stopping=True).fit(X, mask_labels(Y, per_class=1, random_state=0))
@@ -444,3 +447,63 @@ def test_a_fit_on_the_gpu_gives_numpy_back() -> None:
     assert model.device_.startswith("cuda")
     assert isinstance(model.transform(X), np.ndarray)
     assert np.isfinite(model.predict_proba(X)).all()
+
+
+# -- sizes, precision, speed -----------------------------------------------------------------------------------------
+
+
+def test_auto_takes_larger_networks_and_batches_for_many_rows() -> None:
+    small = quick(hidden_layer_sizes="auto", max_epochs=1).fit(X, SOME)
+    assert (small.hidden_layer_sizes_, small.batch_size_, small.precision_) == ((256, 256), 64, "float32")
+    rows = np.random.RandomState(0).normal(size=(10_000, 2)).astype(np.float32)
+    codes = np.where(np.arange(10_000) < 20, rows[:, 0] > 0, -1)
+    large = quick(hidden_layer_sizes="auto", max_epochs=1, recipe_params={"propagate": False}).fit(rows, codes)
+    assert (large.hidden_layer_sizes_, large.batch_size_) == ((1000, 500, 250), 128)
+
+
+def test_the_discriminator_is_no_wider_than_it_needs_to_be() -> None:
+    widths = {m.out_features for m in quick(hidden_layer_sizes=(400, 64)).fit(X, SOME).discriminator_.net[::2]}
+    assert widths == {128, 64, 1}
+
+
+def test_what_auto_came_to_is_saved() -> None:
+    model = quick(hidden_layer_sizes="auto", max_epochs=1).fit(X, SOME)
+    meta, tensors = model.to_state()
+    again = AdversarialAutoencoder.from_state(meta, tensors, {})
+    assert (again.hidden_layer_sizes_, again.batch_size_, again.precision_) == ((256, 256), 64, "float32")
+    assert np.array_equal(again.transform(X), model.transform(X))
+
+
+def test_training_in_bfloat16_leaves_a_model_in_float32() -> None:
+    model = quick(precision="bfloat16").fit(X, SOME)
+    assert model.precision_ == "bfloat16"
+    assert {p.dtype for module in model._modules() for p in module.parameters()} == {torch.float32}
+    assert not np.array_equal(model.transform(X), quick(precision="float32").fit(X, SOME).transform(X))
+    assert np.array_equal(model.transform(X), quick(precision="bfloat16").fit(X, SOME).transform(X))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
+@pytest.mark.filterwarnings("ignore")  # torch's own
+def test_compiled_networks_learn_the_same() -> None:
+    plain, compiled = quick().fit(X, SOME), quick(compile=True).fit(X, SOME)
+    assert np.allclose(plain.transform(X), compiled.transform(X), atol=1e-2)
+    assert compiled.encoder_._compiled_call_impl is None
+
+
+def test_augmentation_changes_training_and_is_for_images() -> None:
+    pictures = np.random.RandomState(0).rand(40, 6, 6).astype(np.float32)
+    y = np.where(np.arange(40) < 10, np.arange(40) % 2, -1)
+    moved, still = (quick(augmentation=name).fit(pictures, y) for name in ("affine", "none"))
+    assert not np.array_equal(moved.transform(pictures), still.transform(pictures))
+    again = quick(augmentation="affine").fit(pictures, y)
+    assert np.array_equal(moved.transform(pictures), again.transform(pictures))
+    with pytest.raises(DataError, match="affine augmentation is for images"):
+        quick(augmentation="affine").fit(X, SOME)
+
+
+def test_rows_left_out_of_the_telling_are_told_later() -> None:
+    few = quick(max_epochs=2, recipe_params={"told_share": 0.5, "propagate": True}).fit(X, SOME)
+    more = quick(max_epochs=3, recipe_params={"told_share": 0.5, "propagate": True}).fit(X, SOME)
+    everything = quick(max_epochs=3).fit(X, SOME)
+    assert 0 < few.n_propagated_ <= more.n_propagated_ < everything.n_propagated_
