@@ -89,7 +89,7 @@ def test_run_toml_says_what_made_the_run(run: Path, table_csv: Path) -> None:
     assert len(document["data"]["sha256"]) == 64
     assert document["versions"]["torch"]
     assert document["configuration"]["labels-per-class"] == 6
-    assert document["configuration"]["hidden"] == [256, 256]
+    assert document["configuration"]["hidden"] == "auto"
     assert not {"out", "force", "json", "quiet", "config"} & set(document["configuration"])
 
 
@@ -255,7 +255,14 @@ BAD = [
     ("fine", ["--target", "species", "--recipe", "paper", "--recipe-param", "ramp=1"], ["'paper' has no setting"]),
     ("fine", ["--target", "species", "--recipe-param", "ramp"], ["'ramp' is no NAME=VALUE"]),
     ("fine", ["--target", "species", "--recipe-param", "ramp=true"], ["ramp: True is not a number", "0.4"]),
-    ("fine", ["--target", "species", "--recipe-param", "propagate=1"], ["propagate: 1 is not true or false"]),
+    ("fine", ["--target", "species", "--augmentation", "affine"], ["--augmentation affine is for images"]),
+    ("fine", ["--target", "species", "--precision", "half"], ["--precision", "'half'"]),
+    ("fine", ["--target", "species", "--batch-size", "0"], ["--batch-size", "neither auto nor a whole number"]),
+    (
+        "fine",
+        ["--target", "species", "--recipe-param", "propagate=1"],
+        ["propagate must be true, false or 'auto', not 1"],
+    ),
     ("fine", ["--target", "species", "--recipe-param", "n_neighbors=0.5"], ["0.5 is not a whole number"]),
     ("fine", ["--target", "species", "--recipe-param", "class_shares=[0.6,0.4]"], ["class_shares must be 3"]),
     ("fine", ["--target", "species", "--validation-fraction", "1"], ["--validation-fraction"]),
@@ -263,7 +270,7 @@ BAD = [
     ("fine", ["--target", "species", "--device", "abacus"], ["'abacus' is not available"]),
     ("fine", ["--target", "species", "--batch-size", "0"], ["--batch-size"]),
     ("fine", ["--target", "species", "--learning-rate", "0"], ["--learning-rate"]),
-    ("fine", ["--target", "species", "--hidden", "a"], ["'a' is no list of widths"]),
+    ("fine", ["--target", "species", "--hidden", "a"], ["'a' is neither auto nor a list of widths"]),
     ("fine", ["--target", "species", "--seed", "-1"], ["--seed"]),
     ("fine", ["--target", "species", "--config", "no.toml"], ["no.toml", "cannot be read"]),
     ("fine", ["--target", "species", "--out", "data.csv"], ["data.csv is there already"]),
