@@ -252,11 +252,11 @@ class FewLabelsRecipe:
         if prior.n_classes == 0 or not bool((codes >= 0).any()):
             return PaperRecipe(decay_from=self.decay_from).prepare(parts)
         unlabeled = codes < 0
-        propagated, shares = self._propagated(x.cpu().numpy(), codes.cpu().numpy(), prior.n_classes)
+        told_share = self._resolved_told_share(len(x))
+        propagated, shares = self._propagated(x.cpu().numpy(), codes.cpu().numpy(), prior.n_classes, told_share)
         told = torch.from_numpy(propagated).to(codes)
         if prior.weights is None and shares is not None:
             prior = replace(prior, weights=tuple(shares.tolist()))
-        told_share = self._resolved_told_share(len(x))
         weight = self.unlabeled_weight
         if isinstance(weight, str):
             weight = 0.3 if told_share == 1 else 1.0
@@ -289,8 +289,8 @@ class FewLabelsRecipe:
         )
 
         def callbacks(batches: GameBatches) -> list[Callback]:
-            if told_share == 1 or not prior.separated or not bool(unlabeled.any()):
-                return []
+            if told_share == 1 or not prior.separated or bool((told == codes).all()):
+                return []  # everything is told already, or the given labels refuse to be passed on
             encoder = game.averages[0].module if game.averages else parts.encoder
             untold = 1 - told_share
             rounds = [(at, told_share + share * untold) for at, share in _RETOLD]
@@ -316,13 +316,13 @@ class FewLabelsRecipe:
                 prior,
                 weight=self.consistency,
                 temperature=temperature,
-                radius=self.radius * float(parts.x.square().sum(1).mean().sqrt()),
+                radius=self.radius * float(torch.linalg.vector_norm(parts.x)) / math.sqrt(len(parts.x)),
                 generator=parts.generator,
             )
         }
 
     def _propagated(
-        self, X: NDArray[np.float32], codes: NDArray[np.int64], n_classes: int
+        self, X: NDArray[np.float32], codes: NDArray[np.int64], n_classes: int, told_share: float
     ) -> tuple[NDArray[np.int64], NDArray[np.float64] | None]:
         """Return the codes that D is told, and the share of each class, None where it is left open."""
         shares = self._given_shares(n_classes)
@@ -335,7 +335,7 @@ class FewLabelsRecipe:
                 shares = class_shares(near, codes)
             return codes, shares
         probabilities, shares = propagate_labels(X, codes, n_classes, shares=shares, graph=graph)
-        return surest_labels(probabilities, codes, self._resolved_told_share(len(X))), shares
+        return surest_labels(probabilities, codes, told_share), shares
 
     def _resolved_told_share(self, n_rows: int) -> float:
         if isinstance(self.told_share, str):
