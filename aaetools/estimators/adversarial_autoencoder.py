@@ -43,7 +43,7 @@ from aaetools.training.threads import threads_for
 __all__ = ["AdversarialAutoencoder"]
 
 _PARTS = ("encoder", "decoder", "discriminator")
-_CHUNK = 8192
+_CHUNK = 2048
 """Rows that go through a network at once where nothing is learned."""
 _MANY_ROWS = 10_000
 """From here on "auto" means larger networks and batches."""
