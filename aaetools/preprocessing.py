@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -49,10 +49,9 @@ class _Columns:
 
     @classmethod
     def of(cls, X: NDArray[Any]) -> _Columns:
-        mean = sum(part.sum(axis=0) for part in _parts(X)) / len(X)
+        sums, lows, highs = zip(*((p.sum(axis=0), p.min(axis=0), p.max(axis=0)) for p in _parts(X)), strict=True)
+        mean, lowest, highest = sum(sums) / len(X), np.min(lows, axis=0), np.max(highs, axis=0)
         squares = sum(np.square(part - mean).sum(axis=0) for part in _parts(X))
-        lowest = np.min([part.min(axis=0) for part in _parts(X)], axis=0)
-        highest = np.max([part.max(axis=0) for part in _parts(X)], axis=0)
         spread = np.where(highest > lowest, np.sqrt(squares / len(X)), 0.0)
         return cls(mean, spread, lowest, np.maximum(np.abs(lowest), np.abs(highest)))
 
@@ -61,6 +60,14 @@ def _parts(X: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
     """Yield the rows in float64, a few at a time."""
     for start in range(0, len(X), _CHUNK):
         yield X[start : start + _CHUNK].astype(np.float64, copy=False)
+
+
+def _mapped(X: NDArray[Any], function: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> NDArray[np.float32]:
+    """Apply a function of rows to the rows in float64, a few at a time."""
+    mapped = np.empty(X.shape, dtype=np.float32)
+    for start, part in zip(range(0, len(X), _CHUNK), _parts(X), strict=True):
+        mapped[start : start + _CHUNK] = function(part)
+    return mapped
 
 
 def _choose(columns: _Columns) -> Literal["standard", "shared"]:
@@ -106,14 +113,8 @@ class InputScaler:
 
     def transform(self, X: NDArray[Any]) -> NDArray[np.float32]:
         """Return scaled rows, float32, shape (n_rows, n_features)."""
-        scaled = np.empty(X.shape, dtype=np.float32)
-        for start, part in zip(range(0, len(X), _CHUNK), _parts(X), strict=True):
-            scaled[start : start + _CHUNK] = (part - self.center) / self.scale
-        return scaled
+        return _mapped(X, lambda part: (part - self.center) / self.scale)
 
     def inverse_transform(self, X: NDArray[Any]) -> NDArray[np.float32]:
         """Return rows in the data's own units, float32, shape (n_rows, n_features)."""
-        unscaled = np.empty(X.shape, dtype=np.float32)
-        for start, part in zip(range(0, len(X), _CHUNK), _parts(X), strict=True):
-            unscaled[start : start + _CHUNK] = part * self.scale + self.center
-        return unscaled
+        return _mapped(X, lambda part: part * self.scale + self.center)

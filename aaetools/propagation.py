@@ -15,7 +15,7 @@ from scipy.sparse.linalg import cg
 __all__ = [
     "balance_shares",
     "class_shares",
-    "near_reach",
+    "estimate_shares",
     "neighbor_graph",
     "propagate_labels",
     "propagation_pays",
@@ -71,14 +71,6 @@ def reach(n_rows: int) -> float:
     been everywhere and say nothing.
     """
     return min(0.99, max(0.5, 1 - 5 / n_rows))
-
-
-def near_reach(n_rows: int) -> float:
-    """Return how far labels travel to show how large the classes are.
-
-    Labels that travel far even the classes out; how large a class is shows in those that stay near.
-    """
-    return min(reach(n_rows), 0.8)
 
 
 def spread_labels(
@@ -138,6 +130,18 @@ def class_shares(
     keep = np.clip(2 - 0.5 * np.abs(found - given).sum() / tolerance, 0, 1)
     shares = np.maximum(keep * given + (1 - keep) * found, 1 / len(spread))
     return np.asarray(shares / shares.sum())
+
+
+def estimate_shares(
+    graph: sp.csr_matrix, codes: NDArray[np.int64], n_classes: int, *, alpha: float | None = None
+) -> NDArray[np.float64]:
+    """Estimate the share of each class among all rows of a graph, see :func:`class_shares`.
+
+    Labels that travel far even the classes out; how large a class is shows in those that stay near. So they travel
+    no farther than 0.8, nor than ``alpha``, by default :func:`reach`.
+    """
+    far = reach(len(codes)) if alpha is None else alpha
+    return class_shares(spread_labels(graph, codes, n_classes, alpha=min(far, reach(len(codes)), 0.8)), codes)
 
 
 def balance_shares(
@@ -204,8 +208,7 @@ def propagate_labels(
     alpha = reach(len(X)) if alpha is None else alpha
     spread = spread_labels(graph, codes, n_classes, alpha=alpha)
     if shares is None:
-        near = spread_labels(graph, codes, n_classes, alpha=min(alpha, near_reach(len(X))))
-        shares = class_shares(near, codes)
+        shares = estimate_shares(graph, codes, n_classes, alpha=alpha)
     probabilities = balance_shares(spread / spread.sum(axis=1, keepdims=True), shares)
     given = codes >= 0
     probabilities[given] = np.eye(n_classes)[codes[given]]

@@ -37,16 +37,14 @@ from aaetools.training.averaging import refresh_batch_norm, use_averages
 from aaetools.training.compilation import compiled
 from aaetools.training.early_stopping import EarlyStopping, choose_validation_rows
 from aaetools.training.precision import PRECISIONS, mixed_precision, resolve_precision
-from aaetools.training.recipes import RECIPES, Parts, Recipe, make_recipe
-from aaetools.training.threads import threads_for
+from aaetools.training.recipes import MANY_ROWS, RECIPES, Parts, Recipe, make_recipe
+from aaetools.training.threads import largest_layer, threads_for
 
 __all__ = ["AdversarialAutoencoder"]
 
 _PARTS = ("encoder", "decoder", "discriminator")
 _CHUNK = 2048
 """Rows that go through a network at once where nothing is learned."""
-_MANY_ROWS = 10_000
-"""From here on "auto" means larger networks and batches."""
 _WIDEST_CRITIC = 128
 """The discriminator works on a few latent dimensions: wider layers cost a third of a step and bring nothing."""
 
@@ -295,9 +293,11 @@ class AdversarialAutoencoder(
             for module in self._modules():
                 module.to(device)
             rows = x.to(device)
-            self.precision_ = resolve_precision(self.precision, device, self._largest_layer(), self.batch_size_)
+            self.precision_ = resolve_precision(
+                self.precision, device, largest_layer(self._modules()), self.batch_size_
+            )
             generator = torch.Generator(device).manual_seed(seed)
-            augment = make_augmentation(self.augmentation, self.sample_shape_, generator) if self.augmentation else None
+            augment = make_augmentation(self.augmentation, self.sample_shape_, generator)
             run = recipe.prepare(
                 Parts(
                     x=rows,
@@ -346,16 +346,13 @@ class AdversarialAutoencoder(
 
     def _pick_hidden_layer_sizes(self, n_rows: int) -> tuple[int, ...]:
         if isinstance(self.hidden_layer_sizes, str):
-            return (1000, 500, 250) if n_rows >= _MANY_ROWS else (256, 256)
+            return (1000, 500, 250) if n_rows >= MANY_ROWS else (256, 256)
         return tuple(int(size) for size in self.hidden_layer_sizes)
 
     def _pick_batch_size(self, n_rows: int) -> int:
         if isinstance(self.batch_size, str):
-            return 128 if n_rows >= _MANY_ROWS else 64
+            return 128 if n_rows >= MANY_ROWS else 64
         return int(self.batch_size)
-
-    def _largest_layer(self) -> int:
-        return max((p.numel() for module in self._modules() for p in module.parameters()), default=0)
 
     def _trial(self, rows: Tensor) -> Callable[[Sequence[nn.Module]], Tensor]:
         """Return a pass through networks like these, as one training step would make it."""

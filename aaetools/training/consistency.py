@@ -26,10 +26,8 @@ class _Consistency:
         self.weight = weight
         self.temperature = temperature
 
-    def _divergence(self, z: Tensor, changed: Tensor) -> Tensor:
-        return self.weight * mean_or_zero(
-            categorical_divergence(self._tempered(z.detach()), self._posterior_of_inputs(changed))
-        )
+    def _divergence(self, reference: Tensor, changed: Tensor) -> Tensor:
+        return self.weight * mean_or_zero(categorical_divergence(reference, self._posterior_of_inputs(changed)))
 
     def _posterior_of_inputs(self, x: Tensor) -> Tensor:
         return self._tempered(self.encoder(x))
@@ -66,7 +64,7 @@ class AdversarialConsistency(_Consistency):
         """Return the weighted term for inputs x (n, n_features) with codes z (n, n_components)."""
         reference = self._tempered(z.detach())
         direction = adversarial_direction(self._posterior_of_inputs, x, reference, xi=self.xi, generator=self.generator)
-        return self._divergence(z, x + self.radius * direction)
+        return self._divergence(reference, x + self.radius * direction)
 
 
 class AugmentationConsistency(_Consistency):
@@ -80,7 +78,7 @@ class AugmentationConsistency(_Consistency):
 
     def __call__(self, x: Tensor, z: Tensor, progress: float) -> Tensor:
         """Return the weighted term for inputs x (n, n_features), and codes z (n, n_components) of another view."""
-        return self._divergence(z, self.augment(x))
+        return self._divergence(self._tempered(z.detach()), self.augment(x))
 
 
 def posterior_temperature(prior: Prior, sharpness: float, n: int = 1000) -> float:

@@ -24,12 +24,10 @@ from aaetools.exceptions import DataError
 from aaetools.networks import Discriminator
 from aaetools.priors import Prior
 from aaetools.propagation import (
-    class_shares,
-    near_reach,
+    estimate_shares,
     neighbor_graph,
     propagate_labels,
     propagation_pays,
-    spread_labels,
     surest_labels,
 )
 from aaetools.training.augmentation import Augmentation
@@ -42,6 +40,7 @@ from aaetools.training.loop import Game
 from aaetools.training.telling import Retelling
 
 __all__ = [
+    "MANY_ROWS",
     "RECIPES",
     "FewLabelsRecipe",
     "PaperRecipe",
@@ -54,7 +53,8 @@ __all__ = [
 ]
 
 
-_MANY_ROWS = 10_000
+MANY_ROWS = 10_000
+"""From here on "auto" means larger networks and batches, and that not every row is told a label."""
 _TOLD_OF_MANY = 0.8
 _RETOLD = ((0.35, 0.25), (0.65, 0.5))
 """At which share of training the rows that are told are chosen anew, and how many of those left out at first join."""
@@ -331,15 +331,14 @@ class FewLabelsRecipe:
         graph = neighbor_graph(X, self.n_neighbors)
         if self.propagate == "auto" and not propagation_pays(X, graph, codes, n_classes, seed=0):
             if shares is None:
-                near = spread_labels(graph, codes, n_classes, alpha=near_reach(len(X)))
-                shares = class_shares(near, codes)
+                shares = estimate_shares(graph, codes, n_classes)
             return codes, shares
         probabilities, shares = propagate_labels(X, codes, n_classes, shares=shares, graph=graph)
         return surest_labels(probabilities, codes, told_share), shares
 
     def _resolved_told_share(self, n_rows: int) -> float:
         if isinstance(self.told_share, str):
-            return _TOLD_OF_MANY if n_rows >= _MANY_ROWS else 1.0
+            return _TOLD_OF_MANY if n_rows >= MANY_ROWS else 1.0
         return self.told_share
 
     def _given_shares(self, n_classes: int) -> NDArray[np.float64] | None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-__all__ = ["threads_for"]
+__all__ = ["largest_layer", "threads_for"]
 
 _WORTH_SHARING = 2**25
 """Multiply-adds of the largest layer over a batch below which a second thread costs more than it brings.
@@ -18,13 +18,17 @@ every product waits for it: a step then takes some ten times as long.
 """
 
 
+def largest_layer(modules: tuple[nn.Module, ...]) -> int:
+    """Return the number of weights of the largest layer."""
+    return max((p.numel() for module in modules for p in module.parameters()), default=0)
+
+
 @contextmanager
 def threads_for(modules: tuple[nn.Module, ...], n_rows: int) -> Iterator[None]:
     """Run a block on one thread if the networks are small, and put the number of threads back afterwards."""
-    largest = max((p.numel() for module in modules for p in module.parameters()), default=0)
     before = torch.get_num_threads()
     try:
-        if largest * n_rows < _WORTH_SHARING:
+        if largest_layer(modules) * n_rows < _WORTH_SHARING:
             torch.set_num_threads(1)
         yield
     finally:
