@@ -12,16 +12,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from aaetools.exceptions import DataError
 
 __all__ = [
     "PRIORS",
+    "GaussianComponents",
     "GaussianPrior",
     "Prior",
     "RingPrior",
@@ -34,6 +36,17 @@ __all__ = [
 ]
 
 _LOG_2PI = math.log(2 * math.pi)
+
+
+class GaussianComponents(NamedTuple):
+    """The Gaussians that a prior is a mixture of, float64; with as many as classes, the k-th is class k's."""
+
+    weights: NDArray[np.float64]
+    """Shares, shape (K,), summing to 1."""
+    means: NDArray[np.float64]
+    """Shape (K, n_dims)."""
+    covariances: NDArray[np.float64]
+    """Shape (K, n_dims, n_dims)."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +137,10 @@ class Prior(ABC):
         joint = self.class_log_likelihood(z) + self._weights(z.device).log()
         return joint - joint.logsumexp(dim=1, keepdim=True)
 
+    def gaussian_components(self) -> GaussianComponents | None:
+        """Return the Gaussians that p(z) is a mixture of, None where it is none; the prior match computes with them."""
+        return None
+
     def describe(self) -> dict[str, Any]:
         """Return the parameters as plain values that :func:`make_prior` takes back."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -180,6 +197,11 @@ class GaussianPrior(Prior):
         # p(z | k) = p(z) 1[z in region k] / w_k, the indicator softened by the distance to the region's borders
         log_member = _soft_membership(self._border_distance(scaled), self.softness)
         return density[:, None] + log_member - self._weights(z.device).log()
+
+    def gaussian_components(self) -> GaussianComponents:
+        # one, with classes too: their regions are cut out of it and are no Gaussians themselves
+        covariance = self.std**2 * np.eye(self.n_dims)
+        return GaussianComponents(np.ones(1), np.zeros((1, self.n_dims)), covariance[None])
 
     def _border_distance(self, scaled: Tensor) -> Tensor:
         """Return the signed distance into each region, positive inside, shape (n, K)."""
@@ -238,6 +260,14 @@ class _Mixture(Prior):
             turned = torch.einsum("nki,kji->nkj", z[:, None, :] - means[None], self.axes.to(z))
             distance = (turned / stds).square().sum(2)
         return constant - 0.5 * distance
+
+    def gaussian_components(self) -> GaussianComponents:
+        means = self.means.double().numpy()
+        axes = torch.eye(self.n_dims)[None] if self.axes is None else self.axes
+        scaled = axes.double().numpy() * self.stds.double().numpy()[None, :, None]
+        covariances = np.broadcast_to(scaled.swapaxes(1, 2) @ scaled, (len(means), self.n_dims, self.n_dims))
+        weights = self._weights(None).double().numpy() if self.n_classes else np.ones(1)
+        return GaussianComponents(weights / weights.sum(), means, covariances)
 
 
 @dataclass(frozen=True)

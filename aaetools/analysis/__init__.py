@@ -3,9 +3,10 @@
 from aaetools.analysis.analyze import analyze
 from aaetools.analysis.classification import BASELINES, classify, compare_baselines, wilson_interval
 from aaetools.analysis.clustering import CLUSTERERS, cluster_latents
+from aaetools.analysis.divergences import DIVERGENCES, divergence
 from aaetools.analysis.embedding import apply_map, compile_umap, project_latents, umap_embed
 from aaetools.analysis.health import health_warnings
-from aaetools.analysis.prior_match import DIVERGENCES, divergence, prior_match
+from aaetools.analysis.prior_match import STATISTICS, prior_match
 from aaetools.analysis.results import SCHEMA_VERSION, Analysis, Images, Tables
 from aaetools.analysis.serialise import analysis_from_json, analysis_json_schema, analysis_to_json
 
@@ -14,6 +15,7 @@ __all__ = [
     "CLUSTERERS",
     "DIVERGENCES",
     "SCHEMA_VERSION",
+    "STATISTICS",
     "Analysis",
     "Images",
     "Tables",

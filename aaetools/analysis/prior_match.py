@@ -1,45 +1,60 @@
-"""How far latent codes are from the prior: goodness of fit by Monte Carlo, overall and class by class.
+"""How far latent codes are from the prior: goodness of fit, overall and class by class.
 
-The prior is known and can be sampled, so this is a one-sample problem. A statistic T compares a sample with
-one large reference drawn from the prior; B fresh samples of the size of the codes give its null distribution.
-Given the reference, the codes and the fresh samples are exchangeable when the codes are independent draws
-from the prior, so ``p = (1 + #{T_b >= T}) / (B + 1)`` is exact at every n, d and B, whatever T is.
+The prior is known and can be sampled, so this is a one-sample problem. Statistics of :data:`DIVERGENCES` get their
+null distribution from fresh samples of the prior, which makes their p-values exact (see
+:mod:`aaetools.analysis.nulls`); :data:`TESTS` have a known one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from math import ceil, exp, inf, lgamma, pi, sqrt
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+from math import ceil, inf
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial.distance import pdist
 
-from aaetools.analysis.results import GoodnessOfFit, PriorMatch
+from aaetools.analysis.divergences import (
+    DIVERGENCES,
+    MAX_NEIGHBOR_DIMS,
+    Codes,
+    Samples,
+    Target,
+    checked_codes,
+)
+from aaetools.analysis.fresh_discriminator import (
+    accuracy_null,
+    fresh_discriminator,
+    smallest_accuracy,
+)
+from aaetools.analysis.marginals import (
+    axis_matches,
+    axis_null,
+    holm,
+    smallest_axis_shift,
+    smallest_moved_share,
+    standardized,
+    weight_match,
+)
+from aaetools.analysis.nulls import LEVEL, null_distributions
+from aaetools.analysis.results import AxisMatch, FreshDiscriminator, GoodnessOfFit, PriorMatch, WeightMatch
 from aaetools.analysis.threads import one_thread_for
 from aaetools.exceptions import DataError, LabelError
+from aaetools.priors import GaussianComponents
 
 __all__ = [
     "CLOSE_RATIO",
-    "DIVERGENCES",
     "LEVEL",
     "MAX_CLASS_CODES",
     "MAX_CODES",
     "MIN_CODES",
+    "STATISTICS",
+    "TESTS",
     "SampleablePrior",
-    "Statistic",
-    "divergence",
-    "energy",
     "holm",
-    "mmd",
     "prior_match",
-    "sliced_wasserstein",
 ]
-
-LEVEL = 0.05
-"""Results are rejected below this adjusted p-value."""
 
 CLOSE_RATIO = 2.0
 """A rejected result under this many times the null's 95% quantile is "close", above it "not met"."""
@@ -53,21 +68,19 @@ MAX_CODES = 4_000
 MAX_CLASS_CODES = 500
 """The same for the codes of one class."""
 
-_N_FREQUENCIES = 320
-_N_BANDWIDTHS = 5
-_N_PROJECTIONS = 64
-_N_GRID = 4_096
-_REFERENCE_ROWS = 20_000
-_BLOCK_VALUES = 1 << 21
+_CENTERED = frozenset({"frechet", "knn_kl"})
+"""Statistics whose null's mean is subtracted."""
 
-Codes = NDArray[np.float32]
-Values = NDArray[np.float64]
-Statistic = Callable[[Codes], Values]
-"""Maps a stack of samples, shape (B, n, d), to one value each, shape (B,)."""
+_SHIFT = "shift along z0 in prior standard deviations"
+_OWN_SHIFT = "shift along own 0 in the component's standard deviations"
 
 
 class SampleablePrior(Protocol):
-    """What the tests need of a prior."""
+    """What the tests need of a prior.
+
+    If it also has ``gaussian_components()`` (see :class:`aaetools.priors.Prior`), its side of the statistics is
+    computed in closed form; with ``class_log_posterior(z)`` the component weights can be tested without labels.
+    """
 
     @property
     def name(self) -> str:
@@ -89,165 +102,83 @@ class SampleablePrior(Protocol):
         ...
 
 
-# --- Statistics: reference -> (stack of samples -> values) ------------------------------------------
+@dataclass(frozen=True, eq=False)
+class _Scope:
+    """Codes of one scope, what they are compared with, and what the tests say beside their results."""
+
+    name: str
+    codes: Codes
+    target: Target
+    rows: NDArray[np.int64]
+    """Positions of the codes among those given."""
+    labels: NDArray[np.int64]
+    prior: SampleablePrior
+    class_names: Sequence[str]
+    unit: str
+    key: Hashable | None
+    """Names what is sampled, for keeping null distributions; None where that cannot be told from its value."""
+
+    def rng(self, purpose: int) -> np.random.Generator:
+        return np.random.default_rng([*self.target.seed, len(self.rows), purpose])
 
 
-def mmd(reference: Codes, n: int, rng: np.random.Generator) -> Statistic:
-    r"""Unbiased squared maximum mean discrepancy to ``reference``; may be slightly negative.
-
-    The kernel is the mean of Gaussian kernels ``exp(-|x - y|^2 / 2 h^2)`` over bandwidths that grow from the
-    finest structure of the reference to twice its spread, see :func:`_bandwidths`, evaluated through random
-    Fourier features: ``k(x, y) = mean_w cos(w (x - y))`` with ``w ~ N(0, I / h^2)``. That is linear in n, and
-    since ``|phi(x)| = 1`` the diagonal can be taken out exactly, so the U-statistic stays unbiased.
-
-    Parameters
-    ----------
-    reference
-        Prior draws, shape (m, d).
-    n
-        Size of the samples to come; not used here.
-    rng
-        Draws the frequencies.
-
-    Notes
-    -----
-    Gretton et al., "A kernel two-sample test", JMLR 2012, lemma 6; Rahimi and Recht, NIPS 2007.
-    """
-    squared = _bandwidths(reference)
-    d = reference.shape[1]
-    per_bandwidth = _N_FREQUENCIES // len(squared)
-    frequencies = np.concatenate([rng.standard_normal((d, per_bandwidth)) / sqrt(h2) for h2 in squared], axis=1)
-    frequencies = frequencies.astype(np.float32)
-
-    def features(samples: Codes) -> NDArray[np.float32]:
-        """Mean feature of each sample, shape (B, 2 * n_frequencies)."""
-        angles = samples @ frequencies
-        cosines = np.cos(angles).mean(axis=-2)
-        return np.concatenate([cosines, np.sin(angles, out=angles).mean(axis=-2)], axis=-1)
-
-    n_frequencies = frequencies.shape[1]
-    m = len(reference)
-    # In blocks of equal size, so that the mean of their means is the mean.
-    blocks = reference[: m - m % 1_000].reshape(-1, 1_000, d) if m >= 1_000 else reference[None]
-    m = blocks.shape[0] * blocks.shape[1]
-    mean_reference: Values = np.stack([features(block[None])[0] for block in blocks]).mean(axis=0, dtype=np.float64)
-    within_reference = (m * (mean_reference @ mean_reference) / n_frequencies - 1) / (m - 1)
-
-    def statistic(samples: Codes) -> Values:
-        size = samples.shape[1]
-        means = features(samples).astype(np.float64)
-        within = (size * np.einsum("bf,bf->b", means, means) / n_frequencies - 1) / (size - 1)
-        return np.asarray(within - 2 * means @ mean_reference / n_frequencies + within_reference)
-
-    return statistic
+Details = AxisMatch | WeightMatch | FreshDiscriminator
+Finding = tuple[GoodnessOfFit, tuple[Details, ...]]
 
 
-def sliced_wasserstein(reference: Codes, n: int, rng: np.random.Generator) -> Statistic:
-    """Sliced Wasserstein distance of order 2 to ``reference``, in latent units.
-
-    The root of the mean, over fixed random directions, of the squared one-dimensional Wasserstein-2 distances
-    between projections. Has a positive floor that shrinks with n; read it against its null.
-
-    Parameters
-    ----------
-    reference
-        Prior draws, shape (m, d); only the first ``n * (m // n)`` are used, so that each code of a sample
-        meets the same number of reference quantiles. At least n rows.
-    n
-        Size of the samples to come.
-    rng
-        Draws the directions.
-
-    Notes
-    -----
-    Bonneel et al., "Sliced and Radon Wasserstein barycenters of measures", JMIV 2015.
-    """
-    directions = _directions(reference.shape[1], rng)
-    per_code = len(reference) // n
-    if per_code == 0:
-        raise ValueError(f"the reference has {len(reference)} rows, fewer than the sample's {n}")
-    quantiles = np.sort(directions @ reference[: per_code * n].T, axis=-1).reshape(len(directions), n, per_code)
-    means = quantiles.mean(axis=-1)
-    # W2^2 splits into the distance to each group's mean and the spread inside the groups, which no code
-    # changes.
-    spread = float(quantiles.var(axis=-1, dtype=np.float64).mean())
-
-    def statistic(samples: Codes) -> Values:
-        projected = np.sort(directions @ samples.swapaxes(-1, -2), axis=-1)
-        projected -= means
-        squares = np.einsum("bln,bln->b", projected, projected) / (projected.shape[1] * projected.shape[2])
-        return np.asarray(np.sqrt(squares.astype(np.float64) + spread))
-
-    return statistic
+# --- Tests with a known null distribution -----------------------------------------------------------
 
 
-def energy(reference: Codes, n: int, rng: np.random.Generator) -> Statistic:
-    r"""Unbiased energy distance ``2 E|x - Y| - E|x - x'| - E|Y - Y'|`` to ``reference``; may be negative.
-
-    Computed on projections: for a random direction, ``E|<theta, x>| = |x| Gamma(d/2) / (sqrt(pi)
-    Gamma((d+1)/2))``, so the mean over directions of the one-dimensional energy distances is the energy
-    distance up to that constant, and each costs one sort.
-
-    Parameters
-    ----------
-    reference
-        Prior draws, shape (m, d).
-    n
-        Size of the samples to come; not used here.
-    rng
-        Draws the directions.
-
-    Notes
-    -----
-    Szekely and Rizzo, "Energy statistics", JSPI 2013.
-    """
-    d = reference.shape[1]
-    directions = _directions(d, rng)
-    constant = sqrt(pi) * exp(lgamma((d + 1) / 2) - lgamma(d / 2))
-    projected = np.sort(directions @ reference.T, axis=-1).astype(np.float64)
-    m = projected.shape[1]
-    within_reference = _gini(projected)
-    # E|x - Y| as a function of x, tabulated per direction; beyond the reference it is exactly linear.
-    low, high = projected[:, 0], projected[:, -1]
-    step = np.maximum(high - low, np.finfo(np.float32).tiny) / (_N_GRID - 1)
-    grid = low[:, None] + step[:, None] * np.arange(_N_GRID)
-    below = np.stack([np.searchsorted(row, points) for row, points in zip(projected, grid, strict=True)])
-    sums = np.concatenate([np.zeros((len(directions), 1)), np.cumsum(projected, axis=1)], axis=1)
-    table = (grid * (2 * below - m) + sums[:, -1:] - 2 * np.take_along_axis(sums, below, axis=1)) / m
-    table = table.astype(np.float32)
-    slope = np.diff(table, axis=1, append=table[:, -1:]).ravel()
-    table = table.ravel()
-    rows = (np.arange(len(directions)) * _N_GRID)[:, None]
-    low, step = low[:, None].astype(np.float32), step[:, None].astype(np.float32)
-
-    def statistic(samples: Codes) -> Values:
-        position = (directions @ samples.swapaxes(-1, -2) - low) / step
-        inside = np.clip(position, 0, _N_GRID - 1)
-        cells = inside.astype(np.intp)
-        outside = np.abs(position - inside).mean(axis=-1, dtype=np.float64) * step[:, 0]
-        inside -= cells
-        cells += rows
-        across = (table[cells] + slope[cells] * inside).mean(axis=-1, dtype=np.float64) + outside
-        position.sort(axis=-1)
-        within = _gini(position) * step[:, 0]
-        return np.asarray(constant * (2 * across - within - within_reference).mean(axis=-1))
-
-    return statistic
+def _axes_test(scope: _Scope) -> Finding | None:
+    found = axis_matches(scope.codes, scope.target, scope.rng(10))
+    worst, n = max(found, key=lambda match: match.distance), len(scope.codes)
+    mean, q95 = axis_null(len(found), n, scope.target)
+    p_value = min(match.p_adjusted for match in found)
+    shift = smallest_axis_shift(len(found), n, scope.target)
+    # in a component's own coordinates the latent axes are its own
+    name = worst.axis if scope.unit == _SHIFT else worst.axis.replace("z", "own ")
+    return _result(scope, "axes", worst.distance, mean, q95, p_value, 0, shift, scope.unit, name), found
 
 
-DIVERGENCES: dict[str, Callable[[Codes, int, np.random.Generator], Statistic]] = {
-    "mmd": mmd,
-    "sliced_wasserstein": sliced_wasserstein,
-    "energy": energy,
+def _weights_test(scope: _Scope) -> Finding | None:
+    if scope.name != "overall":
+        return None
+    found = weight_match(scope.codes, scope.prior, scope.labels, scope.class_names, scope.target, scope.rng(11))
+    if found is None:
+        return None
+    from scipy.stats import chi2
+
+    k, n = len(found.components), found.n
+    apart = [abs(share - expected) for share, expected in zip(found.shares, found.expected, strict=True)]
+    worst = found.components[int(np.argmax(apart))]
+    moved, unit = smallest_moved_share(n, k), "share of codes moved into one component"
+    q95 = float(chi2.isf(LEVEL, k - 1))
+    return _result(scope, "weights", found.g, float(k - 1), q95, found.p_value, 0, moved, unit, worst), (found,)
+
+
+def _discriminator_test(scope: _Scope) -> Finding | None:
+    if scope.name != "overall":
+        return None
+    found = fresh_discriminator(scope.codes, scope.target, scope.rng(12))
+    if found is None:
+        return None
+    found = replace(found, rows=tuple(int(scope.rows[row]) for row in found.rows))
+    value, n = found.accuracy.value - 0.5, found.accuracy.n
+    result = _result(
+        scope, "discriminator", value, 0.0, accuracy_null(n), found.p_value, 0, smallest_accuracy(n), "accuracy"
+    )
+    return result, (found,)
+
+
+TESTS: dict[str, Callable[[_Scope], Finding | None]] = {
+    "axes": _axes_test,
+    "weights": _weights_test,
+    "discriminator": _discriminator_test,
 }
-"""Name -> function(reference, n, rng) that prepares the reference once and returns a statistic of samples."""
+"""Name -> function of a scope that returns a result with its details, or None where there is nothing to test."""
 
-
-def divergence(codes: ArrayLike, reference: ArrayLike, statistic: str = "mmd", random_state: int | None = 0) -> float:
-    """Return one statistic of ``codes`` (n, d) against ``reference`` (m, d), without a test."""
-    codes, reference = _checked_codes(codes), _checked_codes(reference)
-    prepared = _known_statistic(statistic)(reference, len(codes), np.random.default_rng(random_state))
-    return float(prepared(codes[None])[0])
+STATISTICS: tuple[str, ...] = (*DIVERGENCES, *TESTS)
+"""All statistics, in the order of the results."""
 
 
 # --- The test ---------------------------------------------------------------------------------------
@@ -260,62 +191,78 @@ def prior_match(
     *,
     n_resamples: int = 199,
     random_state: int | None = None,
-    statistics: Sequence[str] = tuple(DIVERGENCES),
+    statistics: Sequence[str] | None = None,
     class_names: Sequence[str] | None = None,
-    split: Literal["holdout", "train"] = "holdout",
+    split: Literal["holdout", "train", "all"] = "holdout",
+    max_codes: int | None = MAX_CODES,
+    max_class_codes: int | None = MAX_CLASS_CODES,
+    progress: Callable[[str, int, int], object] | None = None,
 ) -> PriorMatch:
     """Test whether ``codes`` look like draws from ``prior``, overall and class by class.
 
     Use codes of rows that training did not see: training adapts its own codes to the prior. The overall test
     compares with the whole mixture, so class shares that differ from the prior's weights count against the
-    codes.
+    codes. A class whose component is a Gaussian is compared with it along the component's own axes, in its
+    standard deviations.
 
     Parameters
     ----------
     codes
-        Latent codes, shape (n, d). More than ``MAX_CODES`` (``MAX_CLASS_CODES`` per class) are thinned at
-        random; fewer than ``MIN_CODES`` are not tested.
+        Latent codes, shape (n, d). Fewer than ``MIN_CODES`` are not tested.
     prior
         Anything with ``name``, ``n_dims``, ``n_components`` and ``sample``.
     labels
         Component of each row, shape (n,): integers below ``prior.n_components``, -1 where not known. The
         codes of class k are then compared with draws from component k. Ignored by priors without components.
     n_resamples
-        Fresh prior samples per test, at least. Raised to 40 per test in the Holm family where that is more,
+        Fresh prior samples per test, at least. Raised to 22 per test in the Holm family where that is more,
         because with fewer the smallest p-value that can be reached would not survive the correction.
     random_state
         Seed of everything that is drawn here; None draws one and records it.
     statistics
-        Names from ``DIVERGENCES``; the first one leads the verdict.
+        Names from ``STATISTICS``; the first one leads the verdict. By default all that apply: ``knn_kl`` up to
+        4 dimensions and not class by class, ``weights`` with two components or more, ``discriminator`` with 40 codes or more.
     class_names
         Names of the prior's components, for ``scope``; their numbers by default.
     split
         Which rows the codes belong to; recorded.
+    max_codes, max_class_codes
+        More codes, in all or of one class, are thinned to this many at random, which a note says; None keeps all.
+    progress
+        Called with (what, done, total) as samples are drawn.
 
     Returns
     -------
     PriorMatch
-        ``p_adjusted`` is Holm's over the scopes (overall and classes) of the same statistic. A result is
-        "met" where ``p_adjusted >= 0.05``; else "close" while the statistic stays under twice the 95%
+        ``p_adjusted`` is Holm's over all statistics of the whole, and over all statistics of all classes. A
+        result is "met" where ``p_adjusted >= 0.05``; else "close" while the statistic stays under twice the 95%
         quantile of fresh prior samples of the same size; else "not met".
 
     Raises
     ------
     DataError
-        Codes that are not finite or have other dimensions than the prior, or an unknown statistic.
+        Codes that are not finite or have other dimensions than the prior, an unknown statistic, or ``knn_kl``
+        asked for above 4 dimensions.
     LabelError
         Labels of another length, or outside the prior's components.
+
+    Examples
+    --------
+    >>> from aaetools.priors import make_prior
+    >>> codes = np.random.default_rng(0).normal(0.5, 1, (300, 2))
+    >>> match = prior_match(codes, make_prior("gaussian", n_dims=2), random_state=0)
+    >>> match.overall("mmd").verdict
+    'not met'
     """
-    codes = _checked_codes(codes)
-    for name in statistics:
-        _known_statistic(name)
+    codes = checked_codes(codes)
     if codes.shape[1] != prior.n_dims:
         raise DataError(f"codes have {codes.shape[1]} columns but the prior has {prior.n_dims} dimensions")
+    chosen = _chosen_statistics(statistics, prior.n_dims)
     component = _checked_labels(labels, len(codes), prior.n_components)
     if random_state is None:
         random_state = int(np.random.default_rng().integers(2**31))
-    if len(codes) < MIN_CODES or not statistics:
-        reason = "no statistic was asked for" if not statistics else f"{len(codes)} rows, {MIN_CODES} are needed"
+    if len(codes) < MIN_CODES or not chosen:
+        reason = "no statistic was asked for" if not chosen else f"{len(codes)} rows, {MIN_CODES} are needed"
         return PriorMatch(
             prior=prior.name,
             split=split,
@@ -327,92 +274,243 @@ def prior_match(
         )
     sizes = np.bincount(component[component >= 0], minlength=prior.n_components)
     tested = [int(k) for k in np.flatnonzero(sizes >= MIN_CODES)]
-    n_resamples = max(n_resamples, ceil(2 / LEVEL) * (1 + len(tested)) - 1)
+    names = [str(k) for k in range(prior.n_components)] if class_names is None else [str(k) for k in class_names]
+    repeated = len(codes) - len(np.unique(codes, axis=0))
+    notes = _notes(len(codes), repeated, sizes, max_codes, max_class_codes)
 
+    whole = _overall_scope(codes, prior, component, names, random_state, max_codes)
+    normal: dict[int, Target] = {}
+    by_class = [_class_scope(codes, prior, component, names, k, random_state, max_class_codes, normal) for k in tested]
+    # nearest neighbours are slow, and of little use among the few codes of a class
+    overall_only = {"weights", "discriminator"} | ({"knn_kl"} if statistics is None else set())
+    by_class_statistics = [name for name in chosen if name not in overall_only]
+    details: list[Details] = []
     results: list[GoodnessOfFit] = []
+    n_whole = max(n_resamples, _resamples_for(len(chosen)))
+    n_class = max(n_resamples, _resamples_for(len(by_class_statistics) * len(by_class)))
     with one_thread_for(codes.size):
-        for k in (None, *tested):
-            # One stream per scope: leaving a class out does not move the numbers of the others.
-            rng = np.random.default_rng([random_state, 0 if k is None else k + 1])
-            scope = "overall" if k is None else (str(k) if class_names is None else class_names[k])
-            chosen = codes if k is None else codes[component == k]
-            results += _test_scope(chosen, prior, k, scope, statistics, n_resamples, rng)
-    results = _adjusted(results)
+        results, details = _test(whole, chosen, n_whole, _reporter(progress, "overall"))
+        family: list[GoodnessOfFit] = []
+        for i, scope in enumerate(by_class):
+            found, _ = _test(scope, by_class_statistics, n_class, None)
+            family += found
+            if progress is not None:
+                progress("sampling the prior: classes", i + 1, len(by_class))
+    results = [*_adjusted(results), *_adjusted(family)]
     return PriorMatch(
         prior=prior.name,
         split=split,
         n=len(codes),
-        n_resamples=n_resamples,
+        n_resamples=n_whole,
         random_state=random_state,
         results=tuple(results),
-        verdict=_verdict(results, statistics[0]),
+        verdict=_verdict(results, chosen[0]),
+        axes=tuple(detail for detail in details if isinstance(detail, AxisMatch)),
+        weights=next((detail for detail in details if isinstance(detail, WeightMatch)), None),
+        discriminator=next((detail for detail in details if isinstance(detail, FreshDiscriminator)), None),
+        n_repeated=repeated,
+        notes=notes,
     )
 
 
-def holm(p_values: ArrayLike) -> Values:
-    """Return Holm's step-down adjusted p-values, shape (n,), in the order given."""
-    p = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(p, kind="stable")
-    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(stepped, 1.0)
-    return adjusted
+def _test(
+    scope: _Scope, statistics: Sequence[str], n_resamples: int, report: Callable[[int, int], object] | None
+) -> tuple[list[GoodnessOfFit], list[Details]]:
+    """Return the results of one scope in the order of ``statistics``, and their details."""
+    n, target = len(scope.codes), scope.target
+    sampled = [name for name in statistics if name in DIVERGENCES]
+    nulls = null_distributions(target, sampled, n_resamples, scope.key, report)
+    observed = Samples(scope.codes[None], target)
+    results: list[GoodnessOfFit] = []
+    details: list[Details] = []
+    for name in statistics:
+        if name in TESTS:
+            found = TESTS[name](scope)
+            if found is not None:
+                results.append(found[0])
+                details += found[1]
+            continue
+        value, null = float(target.statistic(name)(observed)[0]), nulls[name].values
+        p_value = float((1 + np.count_nonzero(null >= value)) / (len(null) + 1))
+        middle, q95 = float(null.mean()), nulls[name].q95
+        if name in _CENTERED:
+            value, q95, middle = value - middle, q95 - middle, 0.0
+        shift = nulls[name].smallest_shift
+        results.append(_result(scope, name, value, middle, q95, p_value, len(null), shift, scope.unit))
+    assert all(result.n == n for result in results)
+    return results, details
 
 
-def _test_scope(
-    codes: Codes,
-    prior: SampleablePrior,
-    component: int | None,
-    scope: str,
-    statistics: Sequence[str],
+def _result(
+    scope: _Scope,
+    statistic: str,
+    value: float,
+    null_mean: float,
+    q95: float,
+    p_value: float,
     n_resamples: int,
-    rng: np.random.Generator,
-) -> list[GoodnessOfFit]:
-    limit = MAX_CODES if component is None else MAX_CLASS_CODES
-    if len(codes) > limit:
-        codes = codes[np.sort(rng.choice(len(codes), limit, replace=False))]
-    n, d = codes.shape
-    draw = _sampler(prior, component, rng)
-    reference = draw(n * max(4, ceil((_REFERENCE_ROWS if component is None else _REFERENCE_ROWS // 4) / n)))
-    prepared = {name: DIVERGENCES[name](reference, n, rng) for name in statistics}
-    observed = {name: float(statistic(codes[None])[0]) for name, statistic in prepared.items()}
-    null: dict[str, list[Values]] = {name: [] for name in statistics}
-    per_block = max(1, _BLOCK_VALUES // (n * max(_N_FREQUENCIES, d)))
-    for start in range(0, n_resamples, per_block):
-        size = min(per_block, n_resamples - start)
-        samples = draw(size * n).reshape(size, n, d)
-        for name, statistic in prepared.items():
-            null[name].append(statistic(samples))
-    return [_goodness_of_fit(scope, name, n, observed[name], np.concatenate(null[name])) for name in statistics]
-
-
-def _goodness_of_fit(scope: str, statistic: str, n: int, value: float, null: Values) -> GoodnessOfFit:
-    q95 = float(np.quantile(null, 0.95))
-    p_value = float((1 + np.count_nonzero(null >= value)) / (len(null) + 1))
+    smallest: float,
+    unit: str,
+    detail: str = "",
+) -> GoodnessOfFit:
     return GoodnessOfFit(
-        scope=scope,
+        scope=scope.name,
         statistic=statistic,
-        n=n,
+        n=len(scope.codes),
         value=value,
-        null_mean=float(null.mean()),
+        null_mean=null_mean,
         null_q95=q95,
         effect_ratio=value / q95 if q95 > 0 else (inf if value > 0 else 0.0),
         p_value=p_value,
         p_adjusted=p_value,
         verdict="met",
+        n_resamples=n_resamples,
+        smallest_effect=smallest,
+        effect_unit=unit,
+        detail=detail,
     )
 
 
-def _adjusted(results: list[GoodnessOfFit]) -> list[GoodnessOfFit]:
-    """Fill in Holm's p-values over the scopes of each statistic, and the verdicts that follow from them."""
-    adjusted = list(results)
-    for name in {result.statistic for result in results}:
-        family = [i for i, result in enumerate(results) if result.statistic == name]
-        for i, p in zip(family, holm([results[i].p_value for i in family]), strict=True):
-            close = results[i].effect_ratio < CLOSE_RATIO
-            verdict: Literal["met", "close", "not met"] = "met" if p >= LEVEL else ("close" if close else "not met")
-            adjusted[i] = replace(results[i], p_adjusted=float(p), verdict=verdict)
+def _adjusted(results: Sequence[GoodnessOfFit]) -> list[GoodnessOfFit]:
+    """Fill in Holm's p-values over a family of results, and the verdicts that follow from them."""
+    adjusted = []
+    for result, p in zip(results, holm([result.p_value for result in results]), strict=True):
+        close = result.effect_ratio < CLOSE_RATIO
+        verdict: Literal["met", "close", "not met"] = "met" if p >= LEVEL else ("close" if close else "not met")
+        adjusted.append(replace(result, p_adjusted=float(p), verdict=verdict))
     return adjusted
+
+
+def _resamples_for(n_tests: int) -> int:
+    """Return how many fresh samples let the smallest p-value survive Holm's correction over so many tests."""
+    return ceil(1.1 / LEVEL * n_tests)
+
+
+# --- Scopes -----------------------------------------------------------------------------------------
+
+
+def _overall_scope(
+    codes: Codes,
+    prior: SampleablePrior,
+    component: NDArray[np.int64],
+    names: Sequence[str],
+    random_state: int,
+    limit: int | None,
+) -> _Scope:
+    rows = _thinned(np.arange(len(codes)), limit, random_state, 0)
+    target = Target(len(rows), prior.n_dims, _sampler(prior, None), (random_state, 0), _components(prior))
+    key = None if (named := _key(prior)) is None else (named, "overall")
+    return _Scope("overall", codes[rows], target, rows, component[rows], prior, names, _SHIFT, key)
+
+
+def _class_scope(
+    codes: Codes,
+    prior: SampleablePrior,
+    component: NDArray[np.int64],
+    names: Sequence[str],
+    k: int,
+    random_state: int,
+    limit: int | None,
+    normal: dict[int, Target],
+) -> _Scope:
+    # One stream per scope: leaving a class out does not move the numbers of the others.
+    rows = _thinned(np.flatnonzero(component == k), limit, random_state, k + 1)
+    components, d = _components(prior), prior.n_dims
+    if components is not None and len(components.weights) == prior.n_components:
+        # Along its own axes every component is N(0, I), so that all classes of a size share one null distribution.
+        target = normal.setdefault(len(rows), _standard_normal(len(rows), d, (random_state, 1)))
+        inside = standardized(codes[rows], components, k)
+        return _Scope(names[k], inside, target, rows, component[rows], prior, names, _OWN_SHIFT, "standard normal")
+    target = Target(len(rows), d, _sampler(prior, k), (random_state, k + 2))
+    key = None if (named := _key(prior)) is None else (named, k)
+    return _Scope(names[k], codes[rows], target, rows, component[rows], prior, names, _SHIFT, key)
+
+
+def _thinned(rows: NDArray[Any], limit: int | None, random_state: int, scope: int) -> NDArray[np.int64]:
+    if limit is None or len(rows) <= limit:
+        return np.asarray(rows, dtype=np.int64)
+    rng = np.random.default_rng([random_state, scope, 5])
+    return np.sort(rng.choice(rows, limit, replace=False)).astype(np.int64)
+
+
+def _components(prior: SampleablePrior) -> GaussianComponents | None:
+    """Return the prior's Gaussian components if it says them.
+
+    Raises
+    ------
+    DataError
+        If they do not fit its dimensions, or a covariance is not positive definite.
+    """
+    ask = getattr(prior, "gaussian_components", None)
+    said = None if ask is None else ask()
+    if said is None:
+        return None
+    found = GaussianComponents(*(np.asarray(part, dtype=np.float64) for part in said))
+    k, d = len(found.weights), prior.n_dims
+    if found.means.shape != (k, d) or found.covariances.shape != (k, d, d) or abs(found.weights.sum() - 1) > 1e-5:
+        raise DataError(
+            f"the {prior.name} prior's gaussian_components() must be weights (K,) that sum to 1, means (K, {d}) and "
+            f"covariances (K, {d}, {d})"
+        )
+    if not np.linalg.eigvalsh(found.covariances).min() > 0:
+        raise DataError(f"a covariance of the {prior.name} prior's gaussian_components() is not positive definite")
+    return found
+
+
+def _key(prior: SampleablePrior) -> Hashable | None:
+    """Return what names the prior's distribution: the prior itself if it is a frozen dataclass, whose value is that."""
+    declared = getattr(type(prior), "__dataclass_params__", None)
+    if declared is None or not declared.frozen:
+        return None
+    try:
+        hash(prior)
+    except TypeError:
+        return None
+    return (type(prior), prior)
+
+
+def _sampler(prior: SampleablePrior, component: int | None) -> Callable[[int, np.random.Generator], Codes]:
+    """Return a function (n, rng) that draws (n, d) from the prior or one component."""
+    import torch
+
+    def draw(n: int, rng: np.random.Generator) -> Codes:
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        labels = None if component is None else torch.full((n,), component, dtype=torch.int64)
+        drawn = prior.sample(n, labels=labels, generator=generator)
+        return np.asarray(drawn.detach().cpu().numpy(), dtype=np.float32)
+
+    return draw
+
+
+def _standard_normal(n: int, d: int, seed: tuple[int, ...]) -> Target:
+    def draw(size: int, rng: np.random.Generator) -> Codes:
+        return rng.standard_normal((size, d), dtype=np.float32)
+
+    return Target(n, d, draw, seed, GaussianComponents(np.ones(1), np.zeros((1, d)), np.eye(d)[None]))
+
+
+# --- Words ------------------------------------------------------------------------------------------
+
+
+def _notes(
+    n: int, repeated: int, sizes: NDArray[np.int64], max_codes: int | None, max_class_codes: int | None
+) -> tuple[str, ...]:
+    found = []
+    if max_codes is not None and n > max_codes:
+        found.append(f"The overall tests use {max_codes:,} of {n:,} codes, drawn at random.")
+    if max_class_codes is not None and (many := int((sizes > max_class_codes).sum())):
+        found.append(f"The tests of {many} classes use {max_class_codes:,} codes each, drawn at random.")
+    if few := int(((sizes > 0) & (sizes < MIN_CODES)).sum()):
+        found.append(f"{few} classes with fewer than {MIN_CODES} codes are not tested.")
+    if repeated:
+        found.append(f"{repeated:,} codes equal an earlier one; they are kept, because a collapse would show so.")
+    return tuple(found)
+
+
+def _reporter(progress: Callable[[str, int, int], object] | None, scope: str) -> Callable[[int, int], object] | None:
+    if progress is None:
+        return None
+    return lambda done, total: progress(f"sampling the prior: {scope}", done, total)
 
 
 _VERDICTS = ("met", "close", "not met")
@@ -464,62 +562,21 @@ def _verdict(results: Sequence[GoodnessOfFit], leading: str) -> str:
     return f"Overall the codes {_OVERALL[told.verdict]} ({numbers}), {within}."
 
 
-# --- Small parts ------------------------------------------------------------------------------------
+# --- Checks -----------------------------------------------------------------------------------------
 
 
-def _bandwidths(reference: Codes) -> Values:
-    """Return squared bandwidths, geometric from the finest scale of the reference to 4 times its variance.
-
-    The upper end is 4 times the total variance (4 d for N(0, I)); the lower end is a 16th of it (d / 16), or
-    less where the closest 5% of pairs are closer than that, as inside the components of a mixture.
-    """
-    part = reference[:1_000].astype(np.float64)
-    total = max(float(part.var(axis=0).sum()), float(np.finfo(np.float32).tiny))
-    fine = float(np.quantile(pdist(part, "sqeuclidean"), 0.05, overwrite_input=True)) / 2
-    low = min(total / 16, max(fine, total * 1e-6))
-    return np.geomspace(low, 4 * total, _N_BANDWIDTHS)
-
-
-def _directions(d: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Return unit vectors, shape (L, d): the one axis for d = 1, else rotated orthonormal bases."""
-    if d == 1:
-        return np.ones((1, 1), dtype=np.float32)
-    bases = [np.linalg.qr(rng.standard_normal((d, d)))[0] for _ in range(ceil(_N_PROJECTIONS / d))]
-    return np.concatenate(bases)[: max(_N_PROJECTIONS, d)].astype(np.float32)
-
-
-def _gini(ordered: NDArray[Any]) -> Values:
-    """Return the mean absolute difference of distinct pairs along the last axis, which is sorted."""
-    n = ordered.shape[-1]
-    weights = (2 * np.arange(1, n + 1) - n - 1).astype(ordered.dtype)
-    return np.asarray(2 * (ordered @ weights) / (n * (n - 1)), dtype=np.float64)
-
-
-def _sampler(prior: SampleablePrior, component: int | None, rng: np.random.Generator) -> Callable[[int], Codes]:
-    """Return a function that draws (n, d) from the prior or one component, on a generator of its own."""
-    import torch
-
-    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-
-    def draw(n: int) -> Codes:
-        labels = None if component is None else torch.full((n,), component, dtype=torch.int64)
-        drawn = prior.sample(n, labels=labels, generator=generator)
-        return np.asarray(drawn.detach().cpu().numpy(), dtype=np.float32)
-
-    return draw
-
-
-def _checked_codes(codes: ArrayLike) -> Codes:
-    array = np.asarray(codes, dtype=np.float32)
-    if array.ndim != 2 or array.shape[1] == 0:
-        raise DataError(f"codes must have two dimensions (rows, latent axes), not shape {array.shape}")
-    finite = np.isfinite(array).all(axis=1)
-    if not finite.all():
-        raise DataError(
-            f"the code of row {int(np.argmin(finite))} is not finite ({int((~finite).sum())} rows in all): "
-            "the encoder has diverged, train it again with a lower learning rate"
-        )
-    return array
+def _chosen_statistics(asked: Sequence[str] | None, n_dims: int) -> tuple[str, ...]:
+    if asked is None:
+        return tuple(name for name in STATISTICS if name != "knn_kl" or n_dims <= MAX_NEIGHBOR_DIMS)
+    for name in asked:
+        if name not in STATISTICS:
+            raise DataError(f"unknown statistic {name!r}: choose from {', '.join(sorted(STATISTICS))}")
+        if name == "knn_kl" and n_dims > MAX_NEIGHBOR_DIMS:
+            raise DataError(
+                f"knn_kl is not computed above {MAX_NEIGHBOR_DIMS} latent dimensions, here there are {n_dims}: "
+                "it would be far off; leave it out"
+            )
+    return tuple(dict.fromkeys(asked))
 
 
 def _checked_labels(labels: ArrayLike | None, n: int, n_components: int) -> NDArray[np.int64]:
@@ -536,9 +593,3 @@ def _checked_labels(labels: ArrayLike | None, n: int, n_components: int) -> NDAr
             f"not {array.min()} ... {array.max()}"
         )
     return array.astype(np.int64)
-
-
-def _known_statistic(name: str) -> Callable[[Codes, int, np.random.Generator], Statistic]:
-    if name not in DIVERGENCES:
-        raise DataError(f"unknown statistic {name!r}: choose from {', '.join(sorted(DIVERGENCES))}")
-    return DIVERGENCES[name]

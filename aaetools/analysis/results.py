@@ -19,10 +19,12 @@ __all__ = [
     "SCHEMA_VERSION",
     "Agreement",
     "Analysis",
+    "AxisMatch",
     "ClassScore",
     "Classification",
     "Clustering",
     "DataSummary",
+    "FreshDiscriminator",
     "GoodnessOfFit",
     "Images",
     "LatentMap",
@@ -32,6 +34,7 @@ __all__ = [
     "Proportion",
     "Provenance",
     "Tables",
+    "WeightMatch",
 ]
 
 SCHEMA_VERSION = 1
@@ -161,9 +164,11 @@ class Clustering:
 class GoodnessOfFit:
     """One statistic of codes against the prior, with its null distribution from fresh prior samples.
 
-    ``p_value = (1 + #{null >= value}) / (n_resamples + 1)``; ``p_adjusted`` is Holm's over the family.
+    ``p_value = (1 + #{null >= value}) / (n_resamples + 1)``, or that of an exact test where ``n_resamples`` is 0;
+    ``p_adjusted`` is Holm's over the family: all statistics of the whole, or all statistics of all classes.
     ``effect_ratio = value / null_q95``: above 1 the codes are farther from the prior than 95% of fresh
-    samples.
+    samples. The Frechet distance and the nearest-neighbour divergence come with their null's mean subtracted, the
+    discriminator's accuracy with 1/2.
     """
 
     scope: str
@@ -177,6 +182,58 @@ class GoodnessOfFit:
     p_value: float
     p_adjusted: float
     verdict: Literal["met", "close", "not met"]
+    n_resamples: int = 0
+    smallest_effect: MaybeNaN = float("nan")
+    """What a test of this statistic alone would reject at 5% in 80% of cases at this n, in ``effect_unit``."""
+    effect_unit: str = ""
+    detail: str = ""
+    """Where the difference is greatest: an axis, a component; empty where the statistic does not say."""
+
+
+@dataclass(frozen=True)
+class AxisMatch:
+    """Kolmogorov-Smirnov test of all codes along one axis; ``p_adjusted`` is Holm's over the axes.
+
+    ``axis`` is ``z0``, ``z1``, ... for latent axes; ``own 0``, ``own 1``, ... for the axes of the prior's Gaussian
+    components, where each code is measured from its component's mean in that component's standard deviations.
+    """
+
+    axis: str
+    distance: float
+    p_value: float
+    p_adjusted: float
+
+
+@dataclass(frozen=True)
+class WeightMatch:
+    """G-test of the prior's component weights: how many codes lie in each component.
+
+    ``source`` says how codes were counted: by their ``labels``, or by the prior's ``posterior`` p(k | z).
+    """
+
+    source: Literal["labels", "posterior"]
+    components: tuple[str, ...]
+    shares: tuple[float, ...]
+    expected: tuple[float, ...]
+    g: float
+    p_value: float
+    n: int
+
+
+@dataclass(frozen=True)
+class FreshDiscriminator:
+    """A classifier trained to tell codes from prior draws on one half of the codes and judged on the other half.
+
+    The interval of ``accuracy`` is the exact binomial one (Clopper and Pearson), over as many codes as prior draws;
+    ``p_value`` is the exact binomial test against guessing, one-sided. ``rows`` are positions in the codes given of the
+    judged codes that it was most certain are none of the prior's, with its ``scores`` (0 to 1).
+    """
+
+    accuracy: Proportion
+    p_value: float
+    n_train: int
+    rows: tuple[int, ...]
+    scores: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -184,12 +241,20 @@ class PriorMatch:
     """How far the aggregated posterior q(z) is from the prior p(z), on codes of ``split`` rows."""
 
     prior: str
-    split: Literal["holdout", "train"]
+    split: Literal["holdout", "train", "all"]
     n: int
     n_resamples: int
+    """Fresh prior samples of the overall tests; those by class have their own number in each result."""
     random_state: int
     results: tuple[GoodnessOfFit, ...]
     verdict: str
+    axes: tuple[AxisMatch, ...] = ()
+    weights: WeightMatch | None = None
+    discriminator: FreshDiscriminator | None = None
+    n_repeated: int = 0
+    """Codes that equal an earlier one."""
+    notes: tuple[str, ...] = ()
+    """What to know about how it was tested: thinning, repeated codes, classes left out; one sentence each."""
 
     def overall(self, statistic: str) -> GoodnessOfFit:
         """Return the overall result of one statistic, for example "mmd" or "sliced_wasserstein"."""
