@@ -34,7 +34,7 @@ __all__ = [
     "Tables",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 MaybeNaN = Annotated[
     float,
