@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # the target is checked before anything heavy is imported
     from aaetools.analysis.results import DataSummary
 
 __all__ = [
+    "RESULT_FILES",
     "check_target",
     "is_run_folder",
     "read_analysis",
@@ -41,7 +42,16 @@ __all__ = [
 _MODEL, _RUN, _REPORT = "model", "run.toml", "report.html"
 _LATENTS, _HISTORY, _PRIOR_SAMPLES = "latents.parquet", "history.jsonl", "prior_samples.parquet"
 _ANALYSIS, _IMAGES = "analysis.json", "images.npz"
-_ENTRIES = {_MODEL, _RUN, _REPORT, _LATENTS, _HISTORY, _PRIOR_SAMPLES, _ANALYSIS, _IMAGES}
+RESULT_FILES = (
+    "prior-match.json",
+    "clusters.json",
+    "classification.json",
+    "label-effect.json",
+    "audit.json",
+    "suggestions.json",
+)
+"""What commands that look closer at a run add to it; their checksums are in no list."""
+_ENTRIES = {_MODEL, _RUN, _REPORT, _LATENTS, _HISTORY, _PRIOR_SAMPLES, _ANALYSIS, _IMAGES, *RESULT_FILES}
 
 # Columns that readers of the tables rely on; there is also one column per latent axis.
 _ROW_TEXT = ("split", "label_given", "label_true", "label_pred")

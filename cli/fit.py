@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from aaetools.analysis import Analysis
     from aaetools.datasets import Dataset
 
-__all__ = ["FitOptions", "fit"]
+__all__ = ["FitOptions", "choose_rows", "fit", "load_data_of"]
 
 MIN_TRAINING_ROWS = 10
 """Fewer rows than this can be neither clustered nor compared with a prior."""
@@ -302,7 +302,7 @@ def _fit(options: FitOptions, command: str, configuration: dict[str, Any]) -> No
         out = options.out or _free_folder(dataset.name)
         check_target(out, options.force)
         with open_display(quiet=options.quiet) as display:
-            train, holdout, chosen = _choose_rows(options, dataset)
+            train, holdout, chosen = choose_rows(options, dataset)
             for note in chosen.notes:
                 display.note(note)
             if display.live:  # too short for a line in a log
@@ -339,7 +339,7 @@ def load_data_of(options: FitOptions) -> Dataset:
     return replace(dataset, image_shape=shape)
 
 
-def _choose_rows(options: FitOptions, dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64], ChosenLabels]:
+def choose_rows(options: FitOptions, dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64], ChosenLabels]:
     """Split rows into training and hold-out rows, hide labels, and refuse what cannot be learned from."""
     from aaetools.labels import encode_labels, is_unlabeled, split_holdout
 

@@ -16,7 +16,7 @@ from aaetools.exceptions import AAEToolsError
 __all__ = ["COMMANDS", "LazyGroup", "cli", "main"]
 
 COMMANDS = ("fit", "transform", "predict", "sample", "report", "datasets", "completion")
-"""Each is the command of that name in the module of that name beside this one."""
+"""Each is the command of that name in the module of that name beside this one, with "_" for "-"."""
 
 _BAD_INPUT = 2
 _INTERRUPTED = 130
@@ -33,7 +33,8 @@ class LazyGroup(click.Group):
         """Import and return a command, None if there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"aaetools.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"aaetools.cli.{name}"), name)
         return command
 
 

@@ -74,6 +74,19 @@ class Display:
         elif not self.quiet:
             self._write(f"{text[:1].upper()}{text[1:]} ...")
 
+    def step(self, what: str, done: int, total: int) -> None:
+        """Say how many parts of some long work are done; see :data:`aaetools.analysis.progress.Progress`."""
+        if self.live:
+            if self._progress is None or self._task is None:
+                self._open_bar(total)
+            assert self._progress is not None
+            assert self._task is not None
+            self._progress.update(self._task, completed=done, total=total, losses=what)
+            if done >= total:
+                self.close()
+        elif not self.quiet and done and _is_turn(done, total):
+            self._write(f"{what[:1].upper()}{what[1:]}: {done} of {total}")
+
     def close(self) -> None:
         """Take bars and spinners off the screen."""
         if self._progress is not None:
@@ -86,19 +99,7 @@ class Display:
         """Show the bar."""
         if not self.live:
             return
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self.close()
-        self._progress = Progress(
-            BarColumn(bar_width=14),
-            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[losses]}"),
-            console=Console(stderr=True),
-        )
-        self._task = self._progress.add_task("training", total=context.max_epochs, losses="")
-        self._progress.start()
+        self._open_bar(context.max_epochs)
 
     def on_epoch_end(self, context: TrainingContext) -> None:
         """Show the losses of this epoch if its turn has come."""
@@ -111,6 +112,21 @@ class Display:
     def on_fit_end(self, context: TrainingContext) -> None:
         """Leave the bar as it is at the end."""
         self.close()
+
+    def _open_bar(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.close()
+        self._progress = Progress(
+            BarColumn(bar_width=14),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[losses]}"),
+            console=Console(stderr=True),
+        )
+        self._task = self._progress.add_task("training", total=total, losses="")
+        self._progress.start()
 
     def _write(self, text: str) -> None:
         if self._progress is not None:

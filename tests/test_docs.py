@@ -22,7 +22,8 @@ from aaetools.cli.main import cli
 
 ROOT = Path(__file__).parents[1]
 GUIDE = ROOT / "docs" / "guide.md"
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *PAGES]
 BY_NAME = [pytest.param(path, id=path.name) for path in DOCUMENTS]
 
 # A block of output marked "varies" depends on the machine in more than its numbers: verdicts, choices, when to stop.
@@ -52,6 +53,17 @@ def sections(path: Path) -> dict[str, str]:
     """Return the text below each heading of the second level."""
     parts = re.split(r"^## +(.+)$", text_of(path), flags=re.M)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def command_sections() -> dict[str, str]:
+    """Return, for every "## aaetools NAME" of any page, the text below it."""
+    found = {}
+    for path in PAGES:
+        for title, text in sections(path).items():
+            if title.startswith("aaetools "):
+                assert title not in found, f"{title} is explained twice"
+                found[title] = text
+    return found
 
 
 def commands() -> dict[str, click.Command]:
@@ -89,20 +101,20 @@ def masked(text: str) -> str:
 @pytest.mark.parametrize("name", commands())
 def test_guide_has_every_command(name: str) -> None:
     group, *part = name.split()
-    section = sections(GUIDE)[f"aaetools {group}"]
+    section = command_sections()[f"aaetools {group}"]
     assert not part or f"`{part[0]}`" in section
 
 
 @pytest.mark.parametrize(("name", "option"), [pytest.param(n, o, id=f"{n} {o.opts[-1]}") for n, o in options()])
 def test_guide_explains_every_option_in_the_section_of_its_command(name: str, option: click.Option) -> None:
-    section = sections(GUIDE)[f"aaetools {name.split()[0]}"]
+    section = command_sections()[f"aaetools {name.split()[0]}"]
     for spelling in (*option.opts, *option.secondary_opts):
         if spelling not in ("-h", "--help"):
             assert re.search(rf"`{re.escape(spelling)}[` ]", section), f"{spelling} of {name} is not explained"
 
 
 def test_guide_gives_the_defaults_of_options() -> None:
-    guide = sections(GUIDE)
+    guide = command_sections()
     checked = 0
     for name, option in options():
         if option.is_flag or not isinstance(option.default, str | int | float):
@@ -206,7 +218,9 @@ def run_examples(path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", [ROOT / "README.md", GUIDE], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [path for path in DOCUMENTS if "```python" in text_of(path)], ids=lambda path: path.name
+)
 def test_python_examples_run_and_print_what_the_document_says(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,13 @@ from aaetools.analysis.embedding import apply_map, compile_umap, project_latents
 from aaetools.analysis.health import health_warnings
 from aaetools.analysis.prior_match import STATISTICS, prior_match
 from aaetools.analysis.results import SCHEMA_VERSION, Analysis, Images, Tables
-from aaetools.analysis.serialise import analysis_from_json, analysis_json_schema, analysis_to_json
+from aaetools.analysis.serialise import (
+    analysis_from_json,
+    analysis_json_schema,
+    analysis_to_json,
+    result_from_json,
+    result_to_json,
+)
 
 __all__ = [
     "BASELINES",
@@ -32,6 +38,8 @@ __all__ = [
     "health_warnings",
     "prior_match",
     "project_latents",
+    "result_from_json",
+    "result_to_json",
     "umap_embed",
     "wilson_interval",
 ]

@@ -37,7 +37,7 @@ __all__ = [
     "WeightMatch",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 MaybeNaN = Annotated[
     float,

@@ -7,15 +7,24 @@ import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 
 from aaetools.analysis.results import SCHEMA_VERSION, Analysis, Tables
 from aaetools.exceptions import ModelFileError
 
-__all__ = ["analysis_from_json", "analysis_json_schema", "analysis_to_json", "json_value"]
+__all__ = [
+    "analysis_from_json",
+    "analysis_json_schema",
+    "analysis_to_json",
+    "json_value",
+    "result_from_json",
+    "result_to_json",
+]
+
+Result = TypeVar("Result")
 
 
 def analysis_to_json(analysis: Analysis) -> str:
@@ -24,8 +33,7 @@ def analysis_to_json(analysis: Analysis) -> str:
     Keys are sorted and only ASCII is used, so that equal analyses give equal bytes. NaN and infinity, which
     JSON does not have, become null.
     """
-    document = {field.name: getattr(analysis, field.name) for field in fields(analysis) if field.name != "tables"}
-    return json.dumps(json_value(document), sort_keys=True, indent=1, allow_nan=False) + "\n"
+    return _dumped({field.name: getattr(analysis, field.name) for field in fields(analysis) if field.name != "tables"})
 
 
 def analysis_from_json(text: str, tables: Tables) -> Analysis:
@@ -38,26 +46,41 @@ def analysis_from_json(text: str, tables: Tables) -> Analysis:
     ModelFileError
         If the text is damaged or of a schema version that this release does not read.
     """
-    try:
-        document = json.loads(text)
-    except ValueError as error:
-        raise ModelFileError(
-            f"the analysis is not JSON ({error}); the run is damaged, make it again from its run.toml"
-        ) from error
-    version = document.get("schema_version") if isinstance(document, dict) else None
-    if version != SCHEMA_VERSION:
-        raise ModelFileError(
-            f"the analysis has schema version {version!r}, this release of aaetools reads version "
-            f"{SCHEMA_VERSION}: "
-            "use the release named under provenance.versions, or analyse the model again"
-        )
+    document = _parsed(text, "analysis")
     try:
         read = _document_model().model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ModelFileError(f"the analysis is damaged at {where}: {first['msg']}; analyse the model again") from error
+        raise _damaged(error, "analysis") from error
     return Analysis(tables=tables, **{name: getattr(read, name) for name in type(read).model_fields})
+
+
+def result_to_json(result: Any) -> str:
+    """Return one part of an analysis, such as a :class:`PriorMatch`, as JSON text that ends in a newline.
+
+    The document holds ``schema_version``, ``kind`` (the name of the result's type) and ``result``; otherwise as
+    :func:`analysis_to_json`.
+    """
+    return _dumped({"schema_version": SCHEMA_VERSION, "kind": type(result).__name__, "result": result})
+
+
+def result_from_json(text: str, kind: type[Result]) -> Result:
+    """Read back what :func:`result_to_json` wrote of a result of type ``kind``.
+
+    Numbers that were NaN or infinite come back as NaN.
+
+    Raises
+    ------
+    ModelFileError
+        If the text is damaged, of another kind, or of a schema version that this release does not read.
+    """
+    document = _parsed(text, "result")
+    if document.get("kind") != kind.__name__:
+        raise ModelFileError(f"the file holds a {document.get('kind')!r}, not a {kind.__name__!r}; name another file")
+    try:
+        read: Result = TypeAdapter(kind).validate_python(document.get("result"))
+    except ValidationError as error:
+        raise _damaged(error, "result") from error
+    return read
 
 
 def analysis_json_schema() -> dict[str, Any]:
@@ -86,6 +109,34 @@ def json_value(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return json_value(value.tolist())
     return type(value).__qualname__
+
+
+def _dumped(document: Mapping[str, Any]) -> str:
+    return json.dumps(json_value(document), sort_keys=True, indent=1, allow_nan=False) + "\n"
+
+
+def _parsed(text: str, what: str) -> dict[str, Any]:
+    """Parse a document and check that this release reads its version."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(
+            f"the {what} is not JSON ({error}); it is damaged, make it again from the run's run.toml"
+        ) from error
+    version = document.get("schema_version") if isinstance(document, dict) else None
+    if version != SCHEMA_VERSION:
+        raise ModelFileError(
+            f"the {what} has schema version {version!r}, this release of aaetools reads version {SCHEMA_VERSION}: "
+            "use the release that made it, or analyse the model again"
+        )
+    found: dict[str, Any] = document
+    return found
+
+
+def _damaged(error: ValidationError, what: str) -> ModelFileError:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return ModelFileError(f"the {what} is damaged at {where}: {first['msg']}; analyse the model again")
 
 
 @cache

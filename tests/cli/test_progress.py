@@ -49,6 +49,22 @@ def test_on_a_terminal_there_is_a_bar_with_the_losses(capsys: pytest.CaptureFixt
     assert "Note: seen" in err
 
 
+def test_steps_of_long_work_are_a_bar_on_a_terminal_and_at_most_ten_lines_elsewhere(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for live in (True, False):
+        display = Display(quiet=False, live=live)
+        for done in range(41):
+            display.step("fitting", done, 40)
+        display.close()
+        err = capsys.readouterr().err
+        if live:
+            assert "40/40" in err
+        else:
+            assert len(err.splitlines()) == 10
+            assert err.splitlines()[-1] == "Fitting: 40 of 40"
+
+
 def test_quiet_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     display = Display(quiet=True, live=True)
     train(display, 5)

@@ -9,8 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aaetools.analysis.results import Analysis
-from aaetools.analysis.serialise import analysis_from_json, analysis_json_schema, analysis_to_json, json_value
+from aaetools.analysis.results import Analysis, Clustering, PriorMatch
+from aaetools.analysis.serialise import (
+    analysis_from_json,
+    analysis_json_schema,
+    analysis_to_json,
+    json_value,
+    result_from_json,
+    result_to_json,
+)
 from aaetools.exceptions import ModelFileError
 
 
@@ -50,7 +57,7 @@ def test_another_schema_version_is_refused_with_the_way_out(analysis: Analysis) 
     document = json.loads(analysis_to_json(analysis))
     for version in (99, None, "1"):
         document["schema_version"] = version
-        with pytest.raises(ModelFileError, match=r"reads version 1: use the release named under provenance\.versions"):
+        with pytest.raises(ModelFileError, match="reads version 2: use the release that made it"):
             analysis_from_json(json.dumps(document), analysis.tables)
 
 
@@ -78,3 +85,23 @@ def test_the_schema_describes_every_part(analysis: Analysis) -> None:
 def test_foreign_values_become_plain_ones() -> None:
     value = {"a": np.float32(0.5), 1: (np.int64(3), np.array([1.0, np.nan])), "f": object(), "b": np.True_}
     assert json_value(value) == {"a": 0.5, "1": [3, [1.0, None]], "f": "object", "b": True}
+
+
+def test_a_part_comes_back_as_it_was(analysis: Analysis) -> None:
+    text = result_to_json(analysis.prior_match)
+    assert result_from_json(text, PriorMatch) == analysis.prior_match
+    assert json.loads(text)["kind"] == "PriorMatch"
+
+
+def test_a_part_of_another_kind_or_damaged_is_refused(analysis: Analysis) -> None:
+    text = result_to_json(analysis.prior_match)
+    with pytest.raises(ModelFileError, match="holds a 'PriorMatch', not a 'Clustering'"):
+        result_from_json(text, Clustering)
+    document = json.loads(text)
+    document["result"]["n"] = "many"
+    with pytest.raises(ModelFileError, match="the result is damaged at n"):
+        result_from_json(json.dumps(document), PriorMatch)
+    with pytest.raises(ModelFileError, match="schema version 99"):
+        result_from_json(json.dumps(document | {"schema_version": 99}), PriorMatch)
+    with pytest.raises(ModelFileError, match="not JSON"):
+        result_from_json(text[: len(text) // 2], PriorMatch)
