@@ -38,6 +38,7 @@ from aaetools.analysis.marginals import (
     weight_match,
 )
 from aaetools.analysis.nulls import LEVEL, null_distributions
+from aaetools.analysis.progress import Progress, tell
 from aaetools.analysis.results import AxisMatch, FreshDiscriminator, GoodnessOfFit, PriorMatch, WeightMatch
 from aaetools.analysis.threads import one_thread_for
 from aaetools.exceptions import DataError, LabelError
@@ -196,7 +197,7 @@ def prior_match(
     split: Literal["holdout", "train", "all"] = "holdout",
     max_codes: int | None = MAX_CODES,
     max_class_codes: int | None = MAX_CLASS_CODES,
-    progress: Callable[[str, int, int], object] | None = None,
+    progress: Progress | None = None,
 ) -> PriorMatch:
     """Test whether ``codes`` look like draws from ``prior``, overall and class by class.
 
@@ -221,7 +222,8 @@ def prior_match(
         Seed of everything that is drawn here; None draws one and records it.
     statistics
         Names from ``STATISTICS``; the first one leads the verdict. By default all that apply: ``knn_kl`` up to
-        4 dimensions and not class by class, ``weights`` with two components or more, ``discriminator`` with 40 codes or more.
+        4 dimensions and not class by class, ``weights`` with two components or more, ``discriminator`` with 40
+        codes or more.
     class_names
         Names of the prior's components, for ``scope``; their numbers by default.
     split
@@ -294,8 +296,7 @@ def prior_match(
         for i, scope in enumerate(by_class):
             found, _ = _test(scope, by_class_statistics, n_class, None)
             family += found
-            if progress is not None:
-                progress("sampling the prior: classes", i + 1, len(by_class))
+            tell(progress, "sampling the prior: classes", i + 1, len(by_class))
     results = [*_adjusted(results), *_adjusted(family)]
     return PriorMatch(
         prior=prior.name,
@@ -507,7 +508,7 @@ def _notes(
     return tuple(found)
 
 
-def _reporter(progress: Callable[[str, int, int], object] | None, scope: str) -> Callable[[int, int], object] | None:
+def _reporter(progress: Progress | None, scope: str) -> Callable[[int, int], object] | None:
     if progress is None:
         return None
     return lambda done, total: progress(f"sampling the prior: {scope}", done, total)
