@@ -163,11 +163,11 @@ def main() -> None:
 ## Rejection of draws from the prior itself, at 5%
 
 {arguments.repeats:,} repeats with {N_LEVEL} codes each. Each statistic alone, without Holm's correction over \
-statistics. Null distributions have {N_RESAMPLES} fresh samples; {N_SEEDS} of them were made per prior, with other seeds, and each \
-serves {arguments.repeats // N_SEEDS} repeats. Sharing does not move the expected rejection, but the repeats of a seed \
-are rejected more often or less often together: the standard deviation of a number in the table is {spread:.4f} \
-instead of {np.sqrt(LEVEL * (1 - LEVEL) / arguments.repeats):.4f}. The discriminator and the G-test of weights, whose results \
-take few values, keep the level as an upper bound.
+statistics. Null distributions have {N_RESAMPLES} fresh samples; {N_SEEDS} of them were made per prior, with other \
+seeds, and each serves {arguments.repeats // N_SEEDS} repeats. Sharing does not move the expected rejection, but the \
+repeats of a seed are rejected more often or less often together: the standard deviation of a number in the table is \
+{spread:.4f} instead of {np.sqrt(LEVEL * (1 - LEVEL) / arguments.repeats):.4f}. The discriminator and the G-test of \
+weights, whose results take few values, keep the level as an upper bound.
 
 {markdown_table(["statistic", *levels], lines(levels, True))}
 Target: every number within [{BAND[0]}, {BAND[1]}]: {verdict} {len(measured)} numbers{missed}.
