@@ -42,6 +42,9 @@ _FOLD = 12
 
 _CURVE_SIZE = (5.5, 3.2)
 
+_MAX_AXES = 5
+"""Axes shown of the per-axis tests."""
+
 
 def _data(analysis: Analysis) -> Chapter:
     data = analysis.data
@@ -338,8 +341,10 @@ def _prior(analysis: Analysis) -> Chapter:
         f"The prior is called {text.shorten(match.prior)}. It is known and can be drawn from, so each "
         f"distance is compared with {text.count(match.n_resamples, 'fresh sample')} of the same size (seed "
         f"{match.random_state}). The p-value is the share of fresh samples that lie at least as far from the "
-        "prior; Holm's correction is over all lines of the table. With many rows tiny differences become "
-        "significant: read the ratio first, the p-value second."
+        "prior; Holm's correction is over all statistics of the whole, and over all of the classes. With many rows "
+        "tiny differences become significant: read the ratio first, the p-value second. The smallest effect is what "
+        "would be rejected in 80% of cases with so many rows: a shift of one axis in the prior's standard "
+        "deviations, for weights a share of the rows, for the discriminator its accuracy."
     )
     blocks: tuple[Block, ...] = (words,)
     worst = farthest(match.results)
@@ -366,18 +371,20 @@ def _prior(analysis: Analysis) -> Chapter:
                 "ratio",
                 "p",
                 "p (Holm)",
+                "smallest effect",
                 "verdict",
             ),
             tuple(
                 (
                     text.shorten(result.scope, 40),
-                    text.shorten(plots.statistic_name(result.statistic)),
+                    text.shorten(f"{plots.statistic_name(result.statistic)} {result.detail}".strip(), 60),
                     text.count(result.n),
                     text.number(result.value),
                     text.number(result.null_q95),
                     text.number(result.effect_ratio),
                     text.p_value(result.p_value),
                     text.p_value(result.p_adjusted),
+                    text.number(result.smallest_effect),
                     VERDICTS[result.verdict][0],
                 )
                 for result in match.results
@@ -385,8 +392,40 @@ def _prior(analysis: Analysis) -> Chapter:
             tones=dict(VERDICTS.values()),
             folded=len(match.results) > 24,
         )
-        blocks = (*side_by_side(picture, words), table)
+        blocks = (*side_by_side(picture, words), *_prior_details(analysis), table)
     return Chapter("prior", "Prior match", text.shorten(match.verdict, 400), blocks)
+
+
+def _prior_details(analysis: Analysis) -> tuple[Block, ...]:
+    """Return the fresh discriminator, the axes farthest from the prior and the components' shares."""
+    match = analysis.prior_match
+    blocks: list[Block] = []
+    if match.discriminator is not None:
+        found, rows = match.discriminator, analysis.tables.rows["row"]
+        named = [text.shorten(str(rows.iloc[row]), 40) for row in found.rows if row < len(rows)]
+        blocks.append(
+            Note(
+                f"A fresh discriminator, trained on {text.count(found.n_train, 'code')} and as many prior draws, is "
+                f"right on {text.percent(found.accuracy.value)} of {found.accuracy.n:,} others (95% interval "
+                f"{text.interval(found.accuracy)}; the theory says 50%). Rows that it is most certain do not come "
+                f"from the prior: {', '.join(named) or 'none'}."
+            )
+        )
+    farthest_axes = sorted(match.axes, key=lambda axis: axis.p_adjusted)[:_MAX_AXES]
+    if farthest_axes:
+        lines = tuple(
+            (axis.axis, text.number(axis.distance), text.p_value(axis.p_value), text.p_value(axis.p_adjusted))
+            for axis in farthest_axes
+        )
+        caption = f"Axes farthest from the prior, of {len(match.axes)} (Kolmogorov-Smirnov)"
+        blocks.append(Table(caption, ("axis", "distance", "p", "p (Holm)"), lines))
+    if match.weights is not None:
+        shares = zip(match.weights.components, match.weights.shares, match.weights.expected, strict=True)
+        parts = tuple((text.shorten(name, 40), text.percent(got), text.percent(want)) for name, got, want in shares)
+        caption = f"Shares of the components, counted by {match.weights.source}"
+        blocks.append(Table(caption, ("component", "codes", "prior"), parts, folded=len(parts) > _FOLD))
+    blocks += [Note(note) for note in match.notes]
+    return tuple(blocks)
 
 
 def _images(analysis: Analysis) -> Chapter | None:

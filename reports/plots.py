@@ -71,7 +71,7 @@ Found by maximising the least OKLab distance (0.10; other sets of ten in common 
 ways of seeing, as simulated after Machado et al. (2009), among colours that stand out from both grounds.
 """
 
-MARKERS = ("o", "^", "s", "D", "X")
+MARKERS = ("o", "^", "s", "D", "X", "v", "P", "<", ">")
 """Shapes that set apart classes of the same colour: ten colours x five shapes serve 50 classes."""
 
 MANY_CLASSES = 14
@@ -80,7 +80,16 @@ MANY_CLASSES = 14
 UNLABELED_COLOR = "#98a1b1"
 _VERDICT_COLORS = {"met": PALETTE[0], "close": PALETTE[1], "not met": PALETTE[2]}
 _PILL = {"boxstyle": "round,pad=0.12", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.78}
-_STATISTIC_NAMES = {"mmd": "MMD", "sliced_wasserstein": "sliced Wasserstein"}
+_STATISTIC_NAMES = {
+    "mmd": "MMD",
+    "sliced_wasserstein": "sliced Wasserstein",
+    "max_sliced_wasserstein": "max-sliced Wasserstein",
+    "frechet": "Frechet",
+    "knn_kl": "nearest-neighbour KL",
+    "axes": "worst axis",
+    "weights": "component weights",
+    "discriminator": "fresh discriminator",
+}
 
 
 def class_styles(classes: Sequence[str]) -> dict[str, tuple[str, str]]:

@@ -25,7 +25,7 @@ from aaetools.analysis.classification import (
 from aaetools.analysis.clustering import cluster_latents
 from aaetools.analysis.embedding import apply_map, project_latents, umap_embed
 from aaetools.analysis.health import dead_axes, health_warnings, late_mean
-from aaetools.analysis.prior_match import MIN_CODES, prior_match
+from aaetools.analysis.prior_match import MIN_CODES, STATISTICS, distinct_rows, prior_match
 from aaetools.analysis.results import (
     Analysis,
     Classification,
@@ -49,6 +49,7 @@ _SAMPLES_PER_CLASS = 8
 _MAX_SAMPLED_CLASSES = 20
 _N_UNCONDITIONAL_SAMPLES = 32
 _N_PRIOR_DRAWS = 2_000
+_SLOW_STATISTICS = ("knn_kl",)
 _PACKAGES = ("aaetools", "torch", "numpy", "scipy", "scikit-learn", "pandas", "umap-learn")
 
 
@@ -275,13 +276,12 @@ def _clustering(
 def _prior_match(model: Any, rows: _Rows, n_resamples: int, random_state: int) -> tuple[PriorMatch, int]:
     """Test the evaluated rows; also return how many were left out because they repeat another row.
 
-    Repeats are sought in the features, not the codes: equal rows are not independent, while equal codes of
-    different rows are a collapse, which the test has to see.
+    The rows that the fresh discriminator names are positions in the table of rows.
     """
     # a handful of hold-out rows can be told from nothing: the training rows then, and the result says so
     held_out = rows.n_holdout >= MIN_CODES
     start, stop = (rows.n_train, len(rows.codes)) if held_out else (0, rows.n_train)
-    kept = np.sort(np.unique(rows.scaled[start:stop], axis=0, return_index=True)[1]) + start
+    kept = distinct_rows(rows.scaled[start:stop]) + start
     labels = None
     classes = [str(label) for label in model.classes_]
     if classes and model.prior_.n_components == len(classes):
@@ -292,9 +292,13 @@ def _prior_match(model: Any, rows: _Rows, n_resamples: int, random_state: int) -
         labels,
         n_resamples=n_resamples,
         random_state=random_state,
+        statistics=[name for name in STATISTICS if name not in _SLOW_STATISTICS],
         class_names=classes or None,
         split="holdout" if held_out else "train",
     )
+    if match.discriminator is not None:
+        named = tuple(int(kept[row]) for row in match.discriminator.rows)
+        match = replace(match, discriminator=replace(match.discriminator, rows=named))
     return match, stop - start - len(kept)
 
 

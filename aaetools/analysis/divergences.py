@@ -91,7 +91,7 @@ class Target:
     given: Codes | None = None
 
     def rng(self, purpose: int) -> np.random.Generator:
-        """Return the stream of one purpose: 0 reference, 1 directions, 2 frequencies, 3 null, 4 alternatives."""
+        """Return the stream of one purpose: 0 reference, 1 directions, 2 frequencies, 3 null, 4 and 5 shifts."""
         return np.random.default_rng([*self.seed, purpose])
 
     @cached_property

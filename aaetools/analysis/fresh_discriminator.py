@@ -99,7 +99,9 @@ def smallest_accuracy(n: int) -> float:
 def _inputs(codes: Codes, target: Target, rng: np.random.Generator) -> NDArray[Any]:
     """Return what the classifier sees: codes by the target's mean and spread, within components too, and squares."""
     mean, covariance = target.moments
-    parts = [(codes - mean) / np.maximum(np.sqrt(np.diag(covariance)), sqrt(np.finfo(np.float32).tiny))]
+    parts: list[NDArray[Any]] = [
+        (codes - mean) / np.maximum(np.sqrt(np.diag(covariance)), sqrt(np.finfo(np.float32).tiny))
+    ]
     if target.components is not None and len(target.components.weights) > 1:
         parts.append(own_coordinates(codes, target.components, rng))
     # codes that have run away must not overflow the network

@@ -53,6 +53,7 @@ __all__ = [
     "STATISTICS",
     "TESTS",
     "SampleablePrior",
+    "distinct_rows",
     "holm",
     "prior_match",
 ]
@@ -314,6 +315,15 @@ def prior_match(
     )
 
 
+def distinct_rows(table: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the positions of rows of a table (n, n_features) that equal no earlier row, in order.
+
+    Equal rows of features are not independent and are to be left out of the test; equal codes of different rows are
+    a collapse, which the test has to see.
+    """
+    return np.sort(np.unique(table, axis=0, return_index=True)[1]).astype(np.int64)
+
+
 def _test(
     scope: _Scope, statistics: Sequence[str], n_resamples: int, report: Callable[[int, int], object] | None
 ) -> tuple[list[GoodnessOfFit], list[Details]]:
@@ -543,6 +553,8 @@ _WITHIN = {
 def _verdict(results: Sequence[GoodnessOfFit], leading: str) -> str:
     """Say in one sentence what all results together say: overall first, then whether the classes agree."""
     overall = [result for result in results if result.scope == "overall"]
+    if not overall:
+        return "Not tested: none of the statistics asked for applies to so few rows or to this prior."
     # The numbers must be those of the result that decides; the leading statistic where several do.
     told = max(overall, key=lambda result: (_VERDICTS.index(result.verdict), result.statistic == leading))
     named = "MMD" if told.statistic == "mmd" else told.statistic.replace("_", " ")
