@@ -45,8 +45,8 @@ __all__ = [
 MAX_NEIGHBOR_DIMS = 4
 """Above this many dimensions nearest neighbours say nothing reliable about densities."""
 
-MANY_CODES = 20_000
-"""Above this many codes half the directions and features do: the power is there, and the time is not."""
+MANY_CODES = 5_000
+"""Above this many codes half the directions and a quarter of the features do: the power is there, the time is not."""
 
 _N_FREQUENCIES = 320
 _N_PROJECTIONS = 64
@@ -384,8 +384,8 @@ def divergence(codes: ArrayLike, reference: ArrayLike, statistic: str = "mmd", r
     --------
     >>> rng = np.random.default_rng(0)
     >>> reference, codes = rng.standard_normal((5_000, 2)), rng.standard_normal((500, 2))
-    >>> round(divergence(codes + [1, 0], reference, "frechet"), 1)
-    1.0
+    >>> divergence(codes + [1, 0], reference, "frechet") > 10 * divergence(codes, reference, "frechet")
+    True
     """
     codes, reference = checked_codes(codes), checked_codes(reference)
     if statistic not in DIVERGENCES:

@@ -125,7 +125,7 @@ def _smallest_shifts(
     growing series of shifts, and the shift from a parabola (what a small shift adds is quadratic) between the last two.
     """
     rng = target.rng(4)
-    stack = _stack(target, 20 if target.n <= MANY_CODES else 6, rng)
+    stack = _stack(target, 20 if target.n <= MANY_CODES else 8, rng)
     spread = sqrt(float(target.moments[1][0, 0]))
     thresholds = {name: float(np.quantile(values, 1 - LEVEL)) for name, values in null.items()}
     before = {name: (0.0, _low_end(values) - thresholds[name]) for name, values in null.items()}

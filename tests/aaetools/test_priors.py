@@ -182,3 +182,25 @@ def test_separated_priors_have_next_to_no_mass_between_their_classes(prior: Prio
     best = prior.class_log_posterior(prior.sample(2000, generator=generator())).topk(2, dim=1).values
     doubtful = float(((best[:, 0] - best[:, 1]) < 1).float().mean())
     assert (doubtful < 0.008) is prior.separated
+
+
+@pytest.mark.parametrize("prior", CASES)
+def test_gaussian_components_have_the_moments_of_draws_and_the_density(prior: Prior) -> None:
+    said = prior.gaussian_components()
+    if said is None:
+        assert prior.name in ("swiss_roll", "uniform")
+        return
+    k, d = len(said.weights), prior.n_dims
+    assert said.weights.sum() == pytest.approx(1)
+    assert (said.means.shape, said.covariances.shape) == ((k, d), (k, d, d))
+    z = prior.sample(200, generator=generator())
+    parts = [
+        math.log(weight) + torch.distributions.MultivariateNormal(torch.tensor(mean), torch.tensor(cov)).log_prob(z)
+        for weight, mean, cov in zip(said.weights, said.means, said.covariances, strict=True)
+    ]
+    whole = prior.log_prob(z)
+    assert torch.allclose(torch.stack(parts).logsumexp(0), whole.double(), atol=2e-3)
+    if k == prior.n_classes:
+        draws = prior.sample(4_000, torch.full((4_000,), k - 1), generator(1)).double().numpy()
+        error = np.sqrt(np.diag(said.covariances[-1]) / 4_000)
+        assert (np.abs(draws.mean(0) - said.means[-1]) < 5 * error).all()
