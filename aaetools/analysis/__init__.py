@@ -3,8 +3,11 @@
 from aaetools.analysis.analyze import analyze
 from aaetools.analysis.classification import BASELINES, classify, compare_baselines, wilson_interval
 from aaetools.analysis.clustering import CLUSTERERS, cluster_latents
+from aaetools.analysis.cross_fit import CROSS_FITS
 from aaetools.analysis.embedding import apply_map, compile_umap, project_latents, umap_embed
 from aaetools.analysis.health import health_warnings
+from aaetools.analysis.label_audit import audit_labels
+from aaetools.analysis.novel_classes import find_novel_classes
 from aaetools.analysis.prior_match import DIVERGENCES, divergence, prior_match
 from aaetools.analysis.results import SCHEMA_VERSION, Analysis, Images, Tables
 from aaetools.analysis.serialise import (
@@ -14,12 +17,15 @@ from aaetools.analysis.serialise import (
     result_from_json,
     result_to_json,
 )
+from aaetools.analysis.suggestion import STRATEGIES, suggest_labels
 
 __all__ = [
     "BASELINES",
     "CLUSTERERS",
+    "CROSS_FITS",
     "DIVERGENCES",
     "SCHEMA_VERSION",
+    "STRATEGIES",
     "Analysis",
     "Images",
     "Tables",
@@ -28,16 +34,19 @@ __all__ = [
     "analysis_to_json",
     "analyze",
     "apply_map",
+    "audit_labels",
     "classify",
     "cluster_latents",
     "compare_baselines",
     "compile_umap",
     "divergence",
+    "find_novel_classes",
     "health_warnings",
     "prior_match",
     "project_latents",
     "result_from_json",
     "result_to_json",
+    "suggest_labels",
     "umap_embed",
     "wilson_interval",
 ]
