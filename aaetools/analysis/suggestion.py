@@ -1,4 +1,4 @@
-"""Which rows to label next: those the model is unsure of, those no label stands for, components with few labels."""
+"""Which rows to label next: doubtful ones, such as stand for many others, and those of components with few labels."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from aaetools.analysis.posterior import tempered_posterior
 from aaetools.analysis.progress import Progress, tell
 from aaetools.analysis.results import SuggestedRow, Suggestions
 from aaetools.exceptions import DataError, LabelError
-from aaetools.labels import encode_labels
-from aaetools.propagation import neighbor_graph, reach
+from aaetools.labels import LabelCoding, encode_labels
+from aaetools.propagation import neighbor_graph, reach, spread_labels
 
-__all__ = ["MAX_CANDIDATES", "STRATEGIES", "Candidates", "Pick", "diffusion_similarity", "suggest_labels"]
+__all__ = ["MAX_CANDIDATES", "STRATEGIES", "Candidates", "Opinion", "Pick", "diffusion_similarity", "suggest_labels"]
 
 MAX_CANDIDATES = 3_000
 """Rows that are compared with each other at most; of more rows a random part is looked at."""
@@ -25,10 +25,51 @@ MAX_CANDIDATES = 3_000
 _SHORTLIST = 10
 """Of the most uncertain rows so many times the wanted number are looked at, and spread over."""
 _SURE = 0.1
-"""What a row that the model is sure of still counts beside one (1.0) that it knows nothing about."""
+"""What a row without any doubt still counts, beside one (1.1) that nothing is known about."""
+_NEAR = 0.9
+"""How far labels are spread to find doubt: what travels far says of every row something, and seems sure."""
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Opinion:
+    """What somebody takes each row for.
+
+    Attributes
+    ----------
+    whose
+        The beginning of a sentence about it.
+    probability
+        Shape (n, n_classes), rows sum to 1.
+    classes
+        Names of the classes.
+    """
+
+    whose: str
+    probability: Floats
+    classes: tuple[str, ...]
+
+    def doubt(self) -> Floats:
+        """Return 1 minus the margin between the two likeliest classes, in [0, 1]."""
+        best = np.sort(self.probability, axis=1)[:, -2:]
+        return np.asarray(1 - (best[:, 1] - best[:, 0]))
+
+    def best(self) -> Rows:
+        """Return the likeliest class of each row."""
+        return np.asarray(self.probability.argmax(axis=1))
+
+    def of(self, row: int) -> str:
+        """Say what a row is taken for."""
+        second, first = np.argsort(self.probability[row], kind="stable")[-2:]
+        p = self.probability[row]
+        if p[first] > 0.9:
+            return f"{self.whose} say {self.classes[first]} ({p[first]:.2f})"
+        return (
+            f"{self.whose} waver between {self.classes[first]} ({p[first]:.2f}) "
+            f"and {self.classes[second]} ({p[second]:.2f})"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +84,10 @@ class Candidates:
         Whether a row has a label, shape (n,).
     similarity
         From :func:`diffusion_similarity`, shape (n, n).
-    posterior
-        Tempered class posterior of the model, shape (n, n_classes); None where it was fitted without labels.
-    classes
-        Names of the model's classes.
+    by_labels
+        What the given labels say, spread over the graph of the inputs; None with less than two labelled classes.
+    by_model
+        The model's tempered class posterior; None where it was fitted without labels.
     random_state
         Seed.
     """
@@ -54,26 +95,9 @@ class Candidates:
     x: NDArray[np.float32]
     labeled: NDArray[np.bool_]
     similarity: Floats
-    posterior: Floats | None
-    classes: tuple[str, ...]
+    by_labels: Opinion | None
+    by_model: Opinion | None
     random_state: int | None
-
-    def doubt(self) -> Floats:
-        """Return 1 minus the margin between the two likeliest classes, in [0, 1]."""
-        best = np.sort(self._known_posterior(), axis=1)[:, -2:]
-        return np.asarray(1 - (best[:, 1] - best[:, 0]))
-
-    def component(self) -> Rows:
-        """Return the likeliest class of each row."""
-        return np.asarray(self._known_posterior().argmax(axis=1))
-
-    def _known_posterior(self) -> Floats:
-        if self.posterior is None:
-            raise LabelError(
-                "the model was fitted without labels, so it is unsure of nothing and has no components; "
-                "use strategy 'coverage', which needs none"
-            )
-        return self.posterior
 
 
 @dataclass(frozen=True)
@@ -95,7 +119,8 @@ def by_uncertainty(candidates: Candidates, n: int) -> list[Pick]:
     """
     from sklearn.cluster import KMeans
 
-    doubt = candidates.doubt()
+    opinion = _model_opinion(candidates)
+    doubt = opinion.doubt()
     free = np.flatnonzero(~candidates.labeled)
     listed = free[np.argsort(-doubt[free], kind="stable")][: _SHORTLIST * n]
     x = candidates.x[listed].astype(np.float64)
@@ -110,7 +135,7 @@ def by_uncertainty(candidates: Candidates, n: int) -> list[Pick]:
         left = [row for row in listed if row not in set(chosen.tolist())]  # a cluster may have come out empty
         chosen = np.concatenate([chosen, left[: n - len(chosen)]]).astype(np.int64)
     chosen = chosen[np.argsort(-doubt[chosen], kind="stable")]
-    return [Pick(int(row), float(doubt[row]), _wavers(candidates, int(row))) for row in chosen]
+    return [Pick(int(row), float(doubt[row]), opinion.of(int(row))) for row in chosen]
 
 
 def by_coverage(candidates: Candidates, n: int) -> list[Pick]:
@@ -131,8 +156,8 @@ def by_components(candidates: Candidates, n: int) -> list[Pick]:
     The next label goes to the component with the most rows per label (Sainte-Lague's divisors), and within it to the
     row that stands for the most others.
     """
-    component = candidates.component()
-    n_classes = len(candidates.classes)
+    opinion = _model_opinion(candidates)
+    component, n_classes = opinion.best(), len(opinion.classes)
     rows = np.bincount(component, minlength=n_classes)
     labels = np.bincount(component[candidates.labeled], minlength=n_classes)
     open_rows = rows - labels
@@ -143,18 +168,28 @@ def by_components(candidates: Candidates, n: int) -> list[Pick]:
     picks = []
     for k in np.flatnonzero(quota):
         chosen, gains = _facilities(candidates, int(quota[k]), (component == k).astype(np.float64), component == k)
-        reason = f"component {candidates.classes[k]} has {labels[k]} labels for {rows[k]} rows"
+        reason = (
+            f"component {opinion.classes[k]} has {labels[k]} label{'' if labels[k] == 1 else 's'} for {rows[k]} rows"
+        )
         picks += [Pick(int(row), float(gain), reason) for row, gain in zip(chosen, gains, strict=True)]
     return sorted(picks, key=lambda pick: -pick.score)
 
 
 def by_hybrid(candidates: Candidates, n: int) -> list[Pick]:
-    """Choose rows that stand for many others of which the model is unsure: coverage weighted by doubt."""
-    doubt = candidates.doubt()
-    chosen, gains = _facilities(candidates, n, _SURE + doubt)
+    """Choose rows that stand for many others of which the given labels leave doubt: coverage weighted by doubt.
+
+    The doubt is that of the labels spread over the graph of the inputs, not the model's: an encoder that was pushed
+    into separate regions is sure of nearly every row, also of those that it has wrong.
+    """
+    opinion = candidates.by_labels
+    if opinion is None:
+        raise LabelError(
+            "strategy 'hybrid' needs labels of two classes at least; begin with 'coverage', which needs none"
+        )
+    chosen, gains = _facilities(candidates, n, _SURE + opinion.doubt())
     stands_for = _stands_for(candidates, chosen)
     return [
-        Pick(int(row), float(gain), f"{_wavers(candidates, int(row))}; {_near(count)}")
+        Pick(int(row), float(gain), f"{opinion.of(int(row))}; {_near(count)}")
         for row, gain, count in zip(chosen, gains, stands_for, strict=True)
     ]
 
@@ -189,7 +224,7 @@ def suggest_labels(
     n
         Rows to choose.
     strategy
-        A name of :data:`STRATEGIES`; "auto" is "hybrid", or "coverage" where the model knows no classes.
+        A name of :data:`STRATEGIES`; "auto" is "hybrid", or "coverage" with less than two labelled classes.
     random_state
         Seed of whatever is random in a strategy, and of the rows that are looked at where there are over
         :data:`MAX_CANDIDATES`.
@@ -206,11 +241,12 @@ def suggest_labels(
     The similarity of two rows is the normalised diffusion kernel of the nearest-neighbour graph of the inputs,
     :func:`diffusion_similarity`. Rows are chosen one after the other so that the sum, over all rows, of the greatest
     similarity to a labelled or chosen row grows most: facility location, for which that greedy choice is within
-    1 - 1/e of the best (Nemhauser et al. 1978). The posterior is tempered, see
+    1 - 1/e of the best (Nemhauser et al. 1978). The model's posterior is tempered, see
     :func:`aaetools.training.consistency.posterior_temperature`; as it comes it is nearly always 0 or 1.
     """
     x = model.scale(X)
-    codes = np.full(len(x), -1) if y is None else encode_labels(y, getattr(model, "unlabeled", -1)).codes
+    coding = encode_labels(np.full(len(x), -1) if y is None else y, getattr(model, "unlabeled", -1))
+    codes = coding.codes
     if len(codes) != len(x):
         raise LabelError(f"X has {len(x)} rows, but y has {len(codes)} labels")
     if strategy != "auto" and strategy not in STRATEGIES:
@@ -227,21 +263,27 @@ def suggest_labels(
         )
     tell(progress, "comparing rows", 0, 2)
     classes = tuple(str(label) for label in model.classes_)
+    graph = neighbor_graph(x[looked_at])
+    by_model = None
+    if len(classes) >= 2:
+        by_model = Opinion("the model's codes", tempered_posterior(model, X)[looked_at], classes)
     candidates = Candidates(
         x=x[looked_at],
         labeled=codes[looked_at] >= 0,
-        similarity=diffusion_similarity(neighbor_graph(x[looked_at])),
-        posterior=tempered_posterior(model, X)[looked_at] if len(classes) >= 2 else None,
-        classes=classes,
+        similarity=diffusion_similarity(graph),
+        by_labels=_label_opinion(graph, coding, looked_at),
+        by_model=Opinion("the model's codes", tempered_posterior(model, X)[looked_at], classes)
+        if len(classes) >= 2
+        else None,
         random_state=random_state,
     )
     tell(progress, "choosing rows", 1, 2)
     name = strategy
     if strategy == "auto":
-        name = "coverage" if candidates.posterior is None else "hybrid"
+        name = "coverage" if candidates.by_labels is None else "hybrid"
     picks = STRATEGIES[name](candidates, n)
     tell(progress, "choosing rows", 2, 2)
-    best = None if candidates.posterior is None else candidates.posterior.argmax(axis=1)
+    best = None if candidates.by_model is None else candidates.by_model.best()
     return Suggestions(
         strategy=name,
         n=n,
@@ -324,16 +366,25 @@ def _members(clusters: NDArray[Any], n_clusters: int) -> list[NDArray[np.int64]]
     return [rows for rows in found if len(rows)]
 
 
-def _wavers(candidates: Candidates, row: int) -> str:
-    assert candidates.posterior is not None
-    second, first = np.argsort(candidates.posterior[row], kind="stable")[-2:]
-    p = candidates.posterior[row]
-    if p[first] > 0.9:
-        return f"the model takes it for {candidates.classes[first]} ({p[first]:.2f})"
-    return (
-        f"the model wavers between {candidates.classes[first]} ({p[first]:.2f}) "
-        f"and {candidates.classes[second]} ({p[second]:.2f})"
-    )
+def _model_opinion(candidates: Candidates) -> Opinion:
+    if candidates.by_model is None:
+        raise LabelError(
+            "the model was fitted without labels, so it is unsure of nothing and has no components; "
+            "use strategy 'coverage' or 'hybrid'"
+        )
+    return candidates.by_model
+
+
+def _label_opinion(graph: sp.csr_matrix, coding: LabelCoding, rows: Rows) -> Opinion | None:
+    codes = coding.codes[rows]
+    present = np.unique(codes[codes >= 0])
+    if len(present) < 2:
+        return None
+    number = np.full(len(coding.classes) + 1, -1)  # the last place is that of code -1
+    number[present] = np.arange(len(present))
+    spread = spread_labels(graph, number[codes], len(present), alpha=min(_NEAR, reach(len(codes))))
+    classes = tuple(str(label) for label in coding.classes[present])
+    return Opinion("the labels nearby", spread / spread.sum(axis=1, keepdims=True), classes)
 
 
 def _near(count: int) -> str:
