@@ -272,9 +272,7 @@ def suggest_labels(
         labeled=codes[looked_at] >= 0,
         similarity=diffusion_similarity(graph),
         by_labels=_label_opinion(graph, coding, looked_at),
-        by_model=Opinion("the model's codes", tempered_posterior(model, X)[looked_at], classes)
-        if len(classes) >= 2
-        else None,
+        by_model=by_model,
         random_state=random_state,
     )
     tell(progress, "choosing rows", 1, 2)
