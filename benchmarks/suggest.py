@@ -90,18 +90,8 @@ def summary(values: NDArray[np.float64]) -> str:
     return f"{values.mean():.4f} ± {values.std(ddof=1):.4f} (min {values.min():.3f})"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--draws", type=int, default=10)
-    parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--refits", type=int, default=5)
-    arguments = parser.parse_args()
-    with ProcessPoolExecutor(arguments.jobs) as workers:
-        tasks = [workers.submit(repeat, draw, refits=draw < arguments.refits) for draw in range(arguments.draws)]
-        results = []
-        for draw, task in enumerate(tasks):
-            results.append(task.result())
-            print(draw, {name: round(value, 4) for name, value in results[-1].items()}, flush=True)
+def report(results: list[dict[str, float]]) -> str:
+    """Return the tables of all repeats."""
     minutes = sum(found["seconds"] for found in results) / 60
     column = {name: np.array([found[name] for found in results]) for name in TITLES}
     rows = []
@@ -118,9 +108,8 @@ def main() -> None:
         rows.append([title, summary(column[name]), *cells])
     ahead = column["chosen"].mean() > column["random"].mean()
     both = [found for found in results if "refit" in found]
-    pairs = np.array(
-        [[found[name] for name in ("chosen", "refit", "fresh_seconds", "refit_seconds")] for found in both]
-    )
+    names = ("chosen", "refit", "fresh_seconds", "refit_seconds", "before")
+    pairs = np.array([[found[name] for name in names] for found in both])
     gap = pairs[:, 1] - pairs[:, 0]
     error = gap.std(ddof=1) / np.sqrt(len(gap))
     verdict = (
@@ -128,9 +117,9 @@ def main() -> None:
         if gap.mean() + 2 * error >= 0
         else "Not met: it is less accurate."
     )
-    text = (
+    return (
         "# Digits: 100 chosen labels against 100 at random\n\n"
-        f"{arguments.draws} repeats (draws 0 to {arguments.draws - 1}), paired by draw. 450 hold-out rows (25%, "
+        f"{len(results)} repeats (draws 0 to {len(results) - 1}), paired by draw. 450 hold-out rows (25%, "
         "stratified, random_state 0) take no part in choosing or training. Each accuracy is that of a fresh fit with "
         "the default settings on the 100 labels. The strategy (auto: hybrid, or coverage without any label) was "
         "chosen on draws from 100 on with validation rows taken from the training rows; it looks at inputs and labels "
@@ -159,9 +148,24 @@ def main() -> None:
             ],
         )
         + f"\nTarget: as accurate as a fresh fit, in less time. {verdict}\n"
-        f"\nMade by `OMP_NUM_THREADS=1 python benchmarks/suggest.py --draws {arguments.draws}` in {minutes:.0f} "
+        f"\nMade by `OMP_NUM_THREADS=1 python benchmarks/suggest.py --draws {len(results)}` in {minutes:.0f} "
         f"processor minutes on {machine()}; {versions()}.\n"
     )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--draws", type=int, default=10)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--refits", type=int, default=5)
+    arguments = parser.parse_args()
+    with ProcessPoolExecutor(arguments.jobs) as workers:
+        tasks = [workers.submit(repeat, draw, refits=draw < arguments.refits) for draw in range(arguments.draws)]
+        results = []
+        for draw, task in enumerate(tasks):
+            results.append(task.result())
+            print(draw, {name: round(value, 4) for name, value in results[-1].items()}, flush=True)
+    text = report(results)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "suggest.md").write_text(text)
     print(text)
