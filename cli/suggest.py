@@ -70,10 +70,10 @@ def suggest(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Choose the training rows of RUN whose labels would help most, and write a table to fill in.
+    """Choose the training rows of RUN whose labels would help most.
 
-    The choice looks at rows that the given labels leave in doubt and that stand for many others. A table that is
-    there already is only replaced with --force: it may be filled in.
+    By default these are rows that the given labels leave in doubt and that stand for many others. They are written
+    as a table to fill in, which is only replaced with --force.
     """
     place = check_result_file(run, "suggest.json", out, force)
     table_file = run / "suggest.csv" if csv_file is None else csv_file
