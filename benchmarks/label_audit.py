@@ -92,6 +92,35 @@ def cells(found: list[dict[str, float]]) -> list[str]:
     ]
 
 
+def report(found: dict[tuple[str, str], list[dict[str, float]]]) -> str:
+    """Return the table of all draws, by case and method."""
+    minutes = sum(one["seconds"] for some in found.values() for one in some) / 60
+    rows = [
+        [case, f"**{method}**" if method == "pool" else method, *cells(found[case, method])]
+        for case in CASES
+        for method in (*CHEAP, "model")
+        if (case, method) in found
+    ]
+    key = "digits, all 1,797 labels, 5% flipped"
+    worst = min(one["auc"] for one in found[key, "pool"])
+    return (
+        "# Finding flipped labels\n\n"
+        "Labels are flipped to another class at random. AUC: area under the ROC curve of the ranking for the flipped "
+        "labels. Flagged: share of the flipped labels that are flagged, and of the flagged that are flipped. Inside: "
+        "draws in which the 95% interval of the expected number holds the true one (labels that are wrong in the data "
+        "themselves are not known). Three folds. `pool` is the default; `model` fits the estimator anew for each fold. "
+        "Methods were chosen on draws from 100 on.\n\n"
+        + markdown_table(
+            ["labels", "method", "AUC", "flagged", "flipped", "expected", "inside", "processor time", "draws"], rows
+        )
+        + f"\nTarget: AUC of at least {TARGET} on digits with 5% of the labels flipped. "
+        f"{'Met' if worst >= TARGET else 'Not met'}: the worst draw has {worst:.4f}.\n\n"
+        "Made by `OMP_NUM_THREADS=1 python benchmarks/label_audit.py --draws "
+        f"{len(found[key, 'pool'])} --refit-draws {len(found[key, 'model'])}` "
+        f"in {minutes:.0f} processor minutes on {machine()}; {versions()}.\n"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--draws", type=int, default=10)
@@ -106,30 +135,7 @@ def main() -> None:
         for case, method, task in tasks:
             found.setdefault((case, method), []).append(task.result())
             print(case, method, task.result(), flush=True)
-    minutes = sum(one["seconds"] for some in found.values() for one in some) / 60
-    rows = [
-        [case, f"**{method}**" if method == "pool" else method, *cells(found[case, method])]
-        for case in CASES
-        for method in (*CHEAP, "model")
-        if (case, method) in found
-    ]
-    key = "digits, all 1,797 labels, 5% flipped"
-    worst = min(one["auc"] for one in found[key, "pool"])
-    text = (
-        "# Finding flipped labels\n\n"
-        "Labels are flipped to another class at random. AUC: area under the ROC curve of the ranking for the flipped "
-        "labels. Flagged: share of the flipped labels that are flagged, and of the flagged that are flipped. Inside: "
-        "draws in which the 95% interval of the expected number holds the true one (labels that are wrong in the data "
-        "themselves are not known). Three folds. `pool` is the default; `model` fits the estimator anew for each fold. "
-        "Methods were chosen on draws from 100 on.\n\n"
-        + markdown_table(
-            ["labels", "method", "AUC", "flagged", "flipped", "expected", "inside", "processor time", "draws"], rows
-        )
-        + f"\nTarget: AUC of at least {TARGET} on digits with 5% of the labels flipped. "
-        f"{'Met' if worst >= TARGET else 'Not met'}: the worst draw has {worst:.4f}.\n\n"
-        f"Made by `OMP_NUM_THREADS=1 python benchmarks/label_audit.py --draws {arguments.draws} --refit-draws "
-        f"{arguments.refit_draws}` in {minutes:.0f} processor minutes on {machine()}; {versions()}.\n"
-    )
+    text = report(found)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "label_audit.md").write_text(text)
     print(text)
