@@ -15,9 +15,12 @@ from scipy.sparse.linalg import cg
 __all__ = [
     "absorb_labels",
     "balance_shares",
+    "can_be_counted",
     "class_shares",
+    "counted_shares",
     "estimate_shares",
     "neighbor_graph",
+    "predicted_shares",
     "propagate_labels",
     "propagation_pays",
     "reach",
@@ -178,23 +181,32 @@ def estimate_shares(
     Labels that travel far even the classes out; how large a class is shows in those that stay near. So they travel no
     farther than 0.8, nor than ``alpha``, by default :func:`reach`.
     """
-    given = np.flatnonzero(codes >= 0)
-    if (
-        len(given) >= _ENOUGH_PER_CLASS * n_classes
-        and len(codes) <= _MOST_COUNTED
-        and _clusters(graph, codes, n_classes)
-    ):
-        counts = np.bincount(absorb_labels(graph, codes, n_classes).argmax(axis=1), minlength=n_classes)
-        return class_shares(counts / len(codes), codes, tolerance=0.03)
+    if can_be_counted(graph, codes, n_classes):
+        return class_shares(counted_shares(graph, codes, n_classes), codes, tolerance=0.03)
     far = reach(len(codes)) if alpha is None else alpha
-    spread = spread_labels(graph, codes, n_classes, alpha=min(far, reach(len(codes)), 0.8))
-    labels = np.bincount(codes[given], minlength=n_classes) / max(len(given), 1)
-    return class_shares(np.bincount((spread * labels).argmax(axis=1), minlength=n_classes) / len(codes), codes)
+    return class_shares(predicted_shares(graph, codes, n_classes, alpha=far), codes)
 
 
-def _clusters(graph: sp.csr_matrix, codes: NDArray[np.int64], n_classes: int) -> bool:
-    """Tell whether hidden labels are found again by :func:`absorb_labels`."""
+def counted_shares(graph: sp.csr_matrix, codes: NDArray[np.int64], n_classes: int) -> NDArray[np.float64]:
+    """Return the share of the rows that :func:`absorb_labels` gives to each class, shape (n_classes,)."""
+    ends = absorb_labels(graph, codes, n_classes).argmax(axis=1)
+    return np.asarray(np.bincount(ends, minlength=n_classes) / len(codes))
+
+
+def predicted_shares(
+    graph: sp.csr_matrix, codes: NDArray[np.int64], n_classes: int, *, alpha: float = 0.8
+) -> NDArray[np.float64]:
+    """Return the shares that class-mass normalisation predicts, shape (n_classes,); labels go no farther than 0.8."""
+    spread = spread_labels(graph, codes, n_classes, alpha=min(alpha, reach(len(codes)), 0.8))
+    given = np.bincount(codes[codes >= 0], minlength=n_classes) / max((codes >= 0).sum(), 1)
+    return np.asarray(np.bincount((spread * given).argmax(axis=1), minlength=n_classes) / len(codes))
+
+
+def can_be_counted(graph: sp.csr_matrix, codes: NDArray[np.int64], n_classes: int) -> bool:
+    """Tell whether labels are many enough, rows few enough, and hidden labels found again by :func:`absorb_labels`."""
     given = np.random.RandomState(0).permutation(np.flatnonzero(codes >= 0))
+    if len(given) < _ENOUGH_PER_CLASS * n_classes or len(codes) > _MOST_COUNTED:
+        return False
     right = 0
     for hidden in np.array_split(given, _FOLDS):
         left = codes.copy()

@@ -1,12 +1,14 @@
 """What a fitted model has learned: accuracy, clusters, prior match, pictures, and all of it in one value."""
 
 from aaetools.analysis.analyze import analyze
+from aaetools.analysis.class_shares import estimate_class_shares
 from aaetools.analysis.classification import BASELINES, classify, compare_baselines, wilson_interval
 from aaetools.analysis.clustering import CLUSTERERS, cluster_latents
 from aaetools.analysis.cross_fit import CROSS_FITS
 from aaetools.analysis.embedding import apply_map, compile_umap, project_latents, umap_embed
 from aaetools.analysis.health import health_warnings
 from aaetools.analysis.label_audit import audit_labels
+from aaetools.analysis.label_effect import label_effect
 from aaetools.analysis.novel_classes import find_novel_classes
 from aaetools.analysis.prior_match import DIVERGENCES, divergence, prior_match
 from aaetools.analysis.results import SCHEMA_VERSION, Analysis, Images, Tables
@@ -40,8 +42,10 @@ __all__ = [
     "compare_baselines",
     "compile_umap",
     "divergence",
+    "estimate_class_shares",
     "find_novel_classes",
     "health_warnings",
+    "label_effect",
     "prior_match",
     "project_latents",
     "result_from_json",

@@ -27,7 +27,10 @@ __all__ = [
     "Images",
     "Interval",
     "LabelAudit",
+    "LabelCurve",
+    "LabelEffect",
     "LatentMap",
+    "LeakCheck",
     "MethodScore",
     "ModelSummary",
     "NovelClasses",
@@ -35,6 +38,7 @@ __all__ = [
     "PriorMatch",
     "Proportion",
     "Provenance",
+    "ShareEstimate",
     "SuggestedRow",
     "Suggestions",
     "SuspectLabel",
@@ -63,7 +67,7 @@ class Proportion:
 
 @dataclass(frozen=True)
 class Interval:
-    """A number from ``n`` rows with its 95% interval; what the interval is taken over is said where it is used."""
+    """A number with its 95% interval, from ``n`` observations of what the owner's documentation names."""
 
     value: MaybeNaN
     low: MaybeNaN
@@ -171,6 +175,98 @@ class Clustering:
     sizes: tuple[int, ...]
     silhouette: float | None
     agreement: Agreement | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class LabelCurve:
+    """Held-out accuracy of one method at each number of labels per class.
+
+    ``draws[i][d]`` is the accuracy in draw d with ``labels_per_class[i]`` labels of each class, ``accuracy[i]`` their
+    mean; its n is the number of draws.
+    """
+
+    method: str
+    labels_per_class: tuple[int, ...]
+    accuracy: tuple[Interval, ...]
+    draws: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class LeakCheck:
+    """Held-out accuracy after fits to permuted labels, which nothing but chance can explain.
+
+    ``p_value`` is that of the randomisation test that renames the predicted classes at random, each draw by itself;
+    ``null_q95`` is the mean accuracy that 95% of renamings stay below. ``smallest_p_value`` is what the luckiest
+    renaming would have reached; where it is not below 0.01 the check cannot tell.
+    """
+
+    labels_per_class: int
+    accuracy: Interval
+    draws: tuple[float, ...]
+    chance: float
+    """1 / number of classes: every class gets as many labels, so their names are exchangeable."""
+    null_q95: float
+    p_value: float
+    smallest_p_value: float
+    verdict: Literal["at chance", "above chance", "cannot tell"]
+
+
+@dataclass(frozen=True)
+class LabelEffect:
+    """What the labels are worth: accuracy on rows whose labels no fit saw, against the number of labels.
+
+    Differences are paired draw by draw; their n is the number of draws.
+    """
+
+    model: str
+    classes: tuple[str, ...]
+    labels_per_class: tuple[int, ...]
+    n_draws: int
+    n_train: int
+    """Rows in each fit, most of them unlabelled."""
+    n_test: int
+    """Rows that accuracy is measured on in each draw."""
+    held_back: bool
+    """Whether the test rows were split off anew in every draw; else they are the same in all."""
+    curves: tuple[LabelCurve, ...]
+    """The model's, then the baselines'."""
+    without: tuple[LabelCurve, ...]
+    """Clusters found without labels, of the model's codes and of the features; names come from the largest labelled
+    set, so there is one point each."""
+    permuted: LeakCheck | None
+    best_without: str | None
+    gain_over_none: Interval | None
+    """Accuracy with the most labels less that of the best clusters found without any."""
+    best_baseline: str | None
+    gain_over_baseline: Interval | None
+    """Accuracy with the most labels less that of the best baseline at as many."""
+    gain_of_last_step: Interval | None
+    """Accuracy with the most labels less that with the second most."""
+    labels_in_last_step: int
+    """Labels of all classes together that the last step adds."""
+    n_fits: int
+    random_state: int | None
+    notes: tuple[str, ...]
+    verdict: str
+
+
+@dataclass(frozen=True)
+class ShareEstimate:
+    """Estimated share of each class among ``n`` unlabelled rows.
+
+    The intervals come from ``n_resamples`` resamples of rows and labels; each one's n is that of the unlabelled rows.
+    """
+
+    classes: tuple[str, ...]
+    shares: tuple[Interval, ...]
+    given: tuple[float, ...]
+    """Shares among the labelled rows."""
+    method: str
+    n: int
+    n_labeled: int
+    n_resamples: int
+    random_state: int | None
     verdict: str
 
 
