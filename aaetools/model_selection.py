@@ -57,7 +57,7 @@ class SemiSupervisedSplit(BaseCrossValidator):  # type: ignore[misc]  # scikit-l
     Examples
     --------
     >>> y = np.array([0, 0, 1, 1, -1, -1])
-    >>> for train, test in SemiSupervisedSplit(2).split(np.zeros((6, 1)), y):
+    >>> for train, test in SemiSupervisedSplit(2, shuffle=False).split(np.zeros((6, 1)), y):
     ...     print(train.tolist(), test.tolist())
     [1, 3, 4, 5] [0, 2]
     [0, 2, 4, 5] [1, 3]

@@ -137,8 +137,8 @@ def saerens_shares(
 
     Examples
     --------
-    >>> saerens_shares(np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), np.array([0.5, 0.5])).tolist()
-    [0.75, 0.25]
+    >>> saerens_shares(np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), np.array([0.5, 0.5])).round(3)
+    array([0.75, 0.25])
     """
     likelihood = np.maximum(probabilities, 1e-12) / prior
     shares = np.asarray(prior / prior.sum(), dtype=np.float64)

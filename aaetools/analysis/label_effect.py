@@ -573,7 +573,7 @@ def _beside(name: str, gain: Interval) -> str:
         return f"The best simple method, {title}, is behind by {_points(gain)}."
     if gain.high < 0:
         return f"The best simple method, {title}, is ahead: {_points(gain)}."
-    return f"The best simple method, {title}, does about as well ({_points(gain)})."
+    return f"The best simple method, {title}, cannot be told from it ({_points(gain)})."
 
 
 def _per_class(size: int) -> str:
