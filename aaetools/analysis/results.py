@@ -19,9 +19,13 @@ __all__ = [
     "SCHEMA_VERSION",
     "Agreement",
     "Analysis",
+    "Calibration",
+    "CalibrationBin",
+    "CalibrationCurve",
     "ClassScore",
     "Classification",
     "Clustering",
+    "ConformalSets",
     "DataSummary",
     "GoodnessOfFit",
     "Images",
@@ -38,6 +42,8 @@ __all__ = [
     "PriorMatch",
     "Proportion",
     "Provenance",
+    "Rejection",
+    "Scores",
     "ShareEstimate",
     "SuggestedRow",
     "Suggestions",
@@ -116,12 +122,67 @@ class ModelSummary:
 
 
 @dataclass(frozen=True)
+class CalibrationBin:
+    """Rows whose confidence lies in (``low``, ``high``]: their mean confidence, and the share that is right."""
+
+    low: float
+    high: float
+    confidence: float
+    accuracy: Proportion
+
+
+@dataclass(frozen=True)
+class CalibrationCurve:
+    """How often predictions are right, by how sure the method is of them.
+
+    ``error`` is the expected calibration error of Guo et al. (2017, equation 3): the mean gap between confidence (the
+    largest probability) and accuracy over ``n_bins`` bins of equal width, weighted by rows. Every finite sample has
+    some: 95% of samples of a calibrated method with these confidences stay below ``error_if_calibrated``.
+    """
+
+    error: Interval
+    error_if_calibrated: float
+    n_bins: int
+    bins: tuple[CalibrationBin, ...]
+    """Bins that hold any row, in order."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What else there is to say of one method; intervals come from drawing the evaluated rows anew (bootstrap).
+
+    The last three compare it with the model on the same rows and are None for the model itself.
+    """
+
+    balanced_accuracy: Interval
+    """Mean of the recalls of the classes that the rows have."""
+    macro_f1: Interval
+    """Mean of F1 over the classes that the rows or the predictions have."""
+    f1: tuple[Interval, ...]
+    """F1 of each class, in the order of ``Classification.classes``; 0 where neither a row nor a prediction has it."""
+    confusion: tuple[tuple[int, ...], ...]
+    """As ``Classification.confusion``; left out, (), with more than 50 classes."""
+    log_loss: Interval | None
+    """Mean negative log-likelihood of the true class in nats; None for methods without probabilities."""
+    brier: Interval | None
+    """Mean squared distance of probabilities from the truth, summed over classes: 0 to 2."""
+    calibration: CalibrationCurve | None
+    difference: Interval | None
+    """The model's accuracy less this method's, with an interval of the paired difference."""
+    p_value: float | None
+    """McNemar's exact test of the two."""
+    p_adjusted: float | None
+    """Holm's correction of it over all methods."""
+
+
+@dataclass(frozen=True)
 class MethodScore:
-    """Accuracy of one method on the evaluated rows."""
+    """Accuracy of one method on the evaluated rows, and its other scores."""
 
     name: str
     accuracy: Proportion
     note: str = ""
+    scores: Scores | None = None
 
 
 @dataclass(frozen=True)
@@ -136,6 +197,73 @@ class ClassScore:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """Probabilities made to mean what they say, by a temperature (Guo et al. 2017, section 4.2).
+
+    ``temperature`` divides the logarithms of the probabilities: above 1 the model was too sure of itself. Its interval
+    holds what a likelihood-ratio test does not reject at 5%. ``before`` and ``after`` are scores on the evaluated rows.
+    Where ``refused`` says why there is none, the temperature is NaN and both are None.
+    """
+
+    temperature: Interval
+    source: str
+    """Which labels it was chosen on; ``temperature.n`` of them."""
+    before: Scores | None
+    after: Scores | None
+    refused: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class ConformalSets:
+    """Sets of classes that hold the true one with a probability of at least ``level`` (Sadinle et al. 2019).
+
+    ``guaranteed`` is the coverage that is proved, on average over draws of the calibration labels. Coverage and size
+    are measured on the evaluated rows. Where ``refused`` says why there are none, they are None.
+    """
+
+    level: float
+    class_conditional: bool
+    source: str
+    n_calibration: int
+    guaranteed: MaybeNaN
+    coverage: Proportion | None
+    coverage_per_class: tuple[Proportion, ...]
+    """In the order of ``Classification.classes``."""
+    mean_size: Interval | None
+    sizes: tuple[int, ...]
+    """Number of evaluated rows with a set of 1, 2, ... classes."""
+    refused: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A rule that leaves unsure rows undecided, so that few of the decided ones are wrong (Geifman and El-Yaniv 2017).
+
+    A row is accepted where the probability of all classes but the likeliest is below ``max_doubt``. With probability
+    ``confidence`` over draws of the calibration labels, at most a share ``max_error`` of accepted new rows is wrong;
+    ``bound`` is what was proved of the chosen rule. ``accepted`` and ``error`` are measured on the evaluated rows.
+    Where ``refused`` says why there is no rule, they are None.
+    """
+
+    max_error: float
+    confidence: float
+    source: str
+    n_calibration: int
+    n_candidates: int
+    """Rules that were tried; each is tested at ``(1 - confidence) / n_candidates``."""
+    max_doubt: MaybeNaN
+    bound: MaybeNaN
+    accepted: Proportion | None
+    error: Proportion | None
+    """Share of accepted rows that are wrong."""
+    error_of_all: Proportion | None
+    refused: str
+    verdict: str
+
+
+@dataclass(frozen=True)
 class Classification:
     """Accuracy on rows that training never saw, beside baselines given the same labels.
 
@@ -145,13 +273,25 @@ class Classification:
 
     classes: tuple[str, ...]
     model: MethodScore
+    """Classes read off the prior's components, no classifier is trained."""
     baselines: tuple[MethodScore, ...]
+    """Classifiers of the features."""
     balanced_accuracy: MaybeNaN
     per_class: tuple[ClassScore, ...]
     confusion: tuple[tuple[int, ...], ...]
     best_baseline: str | None
     p_value_best_baseline: float | None
     verdict: str
+    probes: tuple[MethodScore, ...] = ()
+    """Classifiers of the latent codes, fitted to the same labels."""
+    n_labeled: int = 0
+    """Labels that the model, probes and baselines were given."""
+    n_bootstrap: int = 0
+    random_state: int | None = None
+    calibration: Calibration | None = None
+    conformal: ConformalSets | None = None
+    rejection: Rejection | None = None
+    """None where they were not asked for."""
 
 
 @dataclass(frozen=True)
