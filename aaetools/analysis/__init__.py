@@ -1,8 +1,10 @@
 """What a fitted model has learned: accuracy, clusters, prior match, pictures, and all of it in one value."""
 
 from aaetools.analysis.analyze import analyze
+from aaetools.analysis.baselines import BASELINES, FURTHER_BASELINES, PROBES
+from aaetools.analysis.calibrated import CalibratedClassifier
 from aaetools.analysis.class_shares import estimate_class_shares
-from aaetools.analysis.classification import BASELINES, classify, compare_baselines, wilson_interval
+from aaetools.analysis.classification import BASELINES, classify, classify_latents, compare_baselines, wilson_interval
 from aaetools.analysis.clustering import CLUSTERERS, cluster_latents
 from aaetools.analysis.cross_fit import CROSS_FITS
 from aaetools.analysis.embedding import apply_map, compile_umap, project_latents, umap_embed
@@ -26,9 +28,12 @@ __all__ = [
     "CLUSTERERS",
     "CROSS_FITS",
     "DIVERGENCES",
+    "FURTHER_BASELINES",
+    "PROBES",
     "SCHEMA_VERSION",
     "STRATEGIES",
     "Analysis",
+    "CalibratedClassifier",
     "Images",
     "Tables",
     "analysis_from_json",
@@ -38,6 +43,7 @@ __all__ = [
     "apply_map",
     "audit_labels",
     "classify",
+    "classify_latents",
     "cluster_latents",
     "compare_baselines",
     "compile_umap",
