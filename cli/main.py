@@ -21,6 +21,7 @@ COMMANDS = (
     "predict",
     "sample",
     "report",
+    "classify",
     "label-effect",
     "audit",
     "suggest",

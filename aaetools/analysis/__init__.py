@@ -4,7 +4,7 @@ from aaetools.analysis.analyze import analyze
 from aaetools.analysis.baselines import BASELINES, FURTHER_BASELINES, PROBES
 from aaetools.analysis.calibrated import CalibratedClassifier
 from aaetools.analysis.class_shares import estimate_class_shares
-from aaetools.analysis.classification import BASELINES, classify, classify_latents, compare_baselines, wilson_interval
+from aaetools.analysis.classification import classify, classify_latents, compare_baselines, wilson_interval
 from aaetools.analysis.clustering import CLUSTERERS, cluster_latents
 from aaetools.analysis.cross_fit import CROSS_FITS
 from aaetools.analysis.embedding import apply_map, compile_umap, project_latents, umap_embed
