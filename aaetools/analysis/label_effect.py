@@ -16,7 +16,8 @@ from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.utils.parallel import Parallel, delayed
 
-from aaetools.analysis.classification import BASELINES, class_codes, compare_baselines
+from aaetools.analysis.baselines import BASELINES, compare_baselines
+from aaetools.analysis.class_codes import class_codes
 from aaetools.analysis.progress import Progress, tell
 from aaetools.analysis.results import Interval, LabelCurve, LabelEffect, LeakCheck
 from aaetools.exceptions import DataError, LabelError
