@@ -1,11 +1,18 @@
 """What a fitted model has learned: accuracy, clusters, prior match, pictures, and all of it in one value."""
 
 from aaetools.analysis.analyze import analyze
-from aaetools.analysis.classification import BASELINES, classify, compare_baselines, wilson_interval
+from aaetools.analysis.baselines import BASELINES, FURTHER_BASELINES, PROBES
+from aaetools.analysis.calibrated import CalibratedClassifier
+from aaetools.analysis.class_shares import estimate_class_shares
+from aaetools.analysis.classification import classify, classify_latents, compare_baselines, wilson_interval
 from aaetools.analysis.clustering import CLUSTERERS, cluster_latents
+from aaetools.analysis.cross_fit import CROSS_FITS
 from aaetools.analysis.divergences import DIVERGENCES, divergence
 from aaetools.analysis.embedding import apply_map, compile_umap, project_latents, umap_embed
 from aaetools.analysis.health import health_warnings
+from aaetools.analysis.label_audit import audit_labels
+from aaetools.analysis.label_effect import label_effect
+from aaetools.analysis.novel_classes import find_novel_classes
 from aaetools.analysis.prior_match import STATISTICS, prior_match
 from aaetools.analysis.results import SCHEMA_VERSION, Analysis, Images, Tables
 from aaetools.analysis.serialise import (
@@ -15,14 +22,20 @@ from aaetools.analysis.serialise import (
     result_from_json,
     result_to_json,
 )
+from aaetools.analysis.suggestion import STRATEGIES, suggest_labels
 
 __all__ = [
     "BASELINES",
     "CLUSTERERS",
+    "CROSS_FITS",
     "DIVERGENCES",
+    "FURTHER_BASELINES",
+    "PROBES",
     "SCHEMA_VERSION",
     "STATISTICS",
+    "STRATEGIES",
     "Analysis",
+    "CalibratedClassifier",
     "Images",
     "Tables",
     "analysis_from_json",
@@ -30,16 +43,22 @@ __all__ = [
     "analysis_to_json",
     "analyze",
     "apply_map",
+    "audit_labels",
     "classify",
+    "classify_latents",
     "cluster_latents",
     "compare_baselines",
     "compile_umap",
     "divergence",
+    "estimate_class_shares",
+    "find_novel_classes",
     "health_warnings",
+    "label_effect",
     "prior_match",
     "project_latents",
     "result_from_json",
     "result_to_json",
+    "suggest_labels",
     "umap_embed",
     "wilson_interval",
 ]
