@@ -2,7 +2,9 @@
 
 from aaetools.analysis.analyze import analyze
 from aaetools.analysis.classification import BASELINES, classify, compare_baselines, wilson_interval
-from aaetools.analysis.clustering import CLUSTERERS, cluster_latents
+from aaetools.analysis.cluster_count import CHOOSERS, choose_n_clusters
+from aaetools.analysis.clusterers import CLUSTERERS, PriorComponents
+from aaetools.analysis.clustering import cluster_latents
 from aaetools.analysis.embedding import apply_map, compile_umap, project_latents, umap_embed
 from aaetools.analysis.health import health_warnings
 from aaetools.analysis.prior_match import DIVERGENCES, divergence, prior_match
@@ -17,17 +19,20 @@ from aaetools.analysis.serialise import (
 
 __all__ = [
     "BASELINES",
+    "CHOOSERS",
     "CLUSTERERS",
     "DIVERGENCES",
     "SCHEMA_VERSION",
     "Analysis",
     "Images",
+    "PriorComponents",
     "Tables",
     "analysis_from_json",
     "analysis_json_schema",
     "analysis_to_json",
     "analyze",
     "apply_map",
+    "choose_n_clusters",
     "classify",
     "cluster_latents",
     "compare_baselines",
