@@ -27,6 +27,8 @@ __all__ = ["cluster"]
 _FILE = "clusters.json"
 _TABLES = (".csv", ".parquet")
 _PATIENCE = 2.0
+_SMALL = 0.2
+"""Effects below this, in standard deviations, are not worth a place in the table (Cohen 1988)."""
 
 
 @click.command(
@@ -248,7 +250,7 @@ def _profiles(result: Clustering) -> str:
     lines: list[tuple[Any, ...]] = []
     for profile in result.profiles:
         typical = profile.typical_ids[:3]
-        effects = [f"{shorten(e.feature, 24)} {e.effect.value:+.1f}" for e in profile.features[:3]]
+        effects = [f"{shorten(e.feature, 24)} {e.effect.value:+.1f}" for e in profile.features[:3] if abs(e.effect.value) >= _SMALL]
         label = purity = None
         if profile.majority_label is not None and profile.purity is not None:
             label, purity = shorten(profile.majority_label, 24), f"{profile.purity.value:.0%} of {profile.purity.n:,}"

@@ -40,6 +40,9 @@ MAX_POINTS = 20_000
 _FOLD = 12
 """Tables with more lines than this are folded away at first."""
 
+_SMALL = 0.2
+"""Effects below this, in standard deviations, are not listed (Cohen 1988)."""
+
 _CURVE_SIZE = (5.5, 3.2)
 
 
@@ -338,6 +341,7 @@ def _cluster_sizes(analysis: Analysis) -> Table:
             f"{text.shorten(effect.feature, 30)} {'+' if effect.effect.value > 0 else ''}"
             f"{text.number(effect.effect.value, 2)}"
             for effect in profile.features[:3]
+            if abs(effect.effect.value) >= _SMALL
         )
         for profile in analysis.clustering.profiles
     }

@@ -25,6 +25,8 @@ _GAP_ROWS = 1_000
 _N_REFERENCES = 10
 _N_PARTS = 10
 _SHARE = 0.8
+_MUCH = 5.0
+"""Standard errors by which a larger gap is beyond doubt."""
 
 Codes = NDArray[Any]
 Labels = NDArray[np.int64]
@@ -124,7 +126,12 @@ def _by_gap(Z: Codes, method: str, most: int, random_state: int | None, progress
     for score, following in pairwise(scores):
         if score.score >= following.score - following.standard_error:
             rule = f"smallest number whose gap ({score.score:.2f}) is not clearly below the next one's"
-            return score.n_clusters, scores, f"{rule}, of 1 to {most} clusters"
+            rule += f", of 1 to {most} clusters"
+            top = max(scores, key=lambda other: other.score)
+            if top.score - score.score > _MUCH * max(top.standard_error, score.standard_error):
+                # groups on a ring, say, which no two or three clusters can follow
+                rule += f"; the gap rises again, to {top.score:.2f} at {top.n_clusters}, so there may well be more"
+            return score.n_clusters, scores, rule
     best = max(scores, key=lambda score: score.score)
     return best.n_clusters, scores, f"largest gap ({best.score:.2f}); up to {most} clusters it never stops rising"
 
@@ -174,7 +181,8 @@ CHOOSERS: dict[str, Callable[[Codes, str, int, int | None, Progress | None], Fou
 ``silhouette`` (Rousseeuw 1987; the default) takes the highest mean silhouette and is the cheapest; it cannot say "one".
 ``bic`` (Schwarz 1978) asks how many components a Gaussian mixture with full covariances is worth, whatever the method.
 ``gap`` (Tibshirani, Walther and Hastie 2001) compares the spread within clusters with that of uniform draws in the box
-along the codes' principal axes (10 of them), and takes their one-standard-error rule. ``stability`` (after Ben-Hur,
-Elisseeff and Guyon 2002) takes the largest number whose clusters come out again on parts of the rows, within a standard
-error of the best; it cannot say "one" either.
+along the codes' principal axes, and takes their one-standard-error rule; where groups lie equally far from each other,
+as those of our priors do, that rule stops too early, and the reason says so. ``stability`` (after Ben-Hur, Elisseeff and
+Guyon 2002) takes the largest number whose clusters come out again on parts of the rows, within a standard error of the
+best; it cannot say "one" either.
 """

@@ -246,7 +246,7 @@ class ClusterProfile:
     unusual_rows: tuple[int, ...]
     """Positions of the rows of the cluster farthest from its mean code, farthest first."""
     features: tuple[FeatureEffect, ...]
-    """The features with the largest effects, largest first."""
+    """The features with the largest effects, largest first; few or none are large where nothing sets it apart."""
     typical_ids: tuple[str, ...] = ()
     unusual_ids: tuple[str, ...] = ()
     """Identifiers of those rows, where the rows have any."""

@@ -41,6 +41,15 @@ def test_other_methods_than_k_means_are_counted_too() -> None:
         choose_n_clusters(blobs(3), "gap", "hdbscan")
 
 
+def test_a_gap_that_stops_early_is_said_to_rise_again() -> None:
+    # every group as far from every other: two clusters are no better than one, ten are
+    centres = 10 * np.eye(10)[np.repeat(np.arange(10), 20)]
+    found = choose_n_clusters(centres + np.random.default_rng(0).normal(size=(200, 10)), "gap", random_state=0)
+    assert found.n_clusters == 1
+    assert "at 10, so there may well be more" in found.reason
+    assert "rises again" not in choose_n_clusters(blobs(3), "gap", random_state=0, max_clusters=5).reason
+
+
 def test_a_choice_at_the_edge_is_said() -> None:
     found = choose_n_clusters(blobs(6), "silhouette", random_state=0, max_clusters=4)
     assert found.n_clusters == 4
