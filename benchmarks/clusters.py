@@ -67,33 +67,40 @@ def clusterings(run: RunData) -> list[tuple[str, str, Clustering]]:
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("runs", nargs="+", type=Path)
-    runs = parser.parse_args().runs
-    values: dict[tuple[str, str, str], list[list[float]]] = defaultdict(list)
+def values_of(path: Path) -> list[tuple[tuple[str, str, str], list[float]]]:
+    """Return ((data, what was clustered, how), measures) for each clustering of a run."""
     with threadpool_limits(1):
-        for path in runs:
-            run = open_run_data(path, device="cpu")
-            given = f"{run.analysis.data.n_labeled} labels" if run.analysis.data.n_labeled else "no labels"
-            for place, how, result in clusterings(run):
-                values[f"{run.analysis.data.name}, {given}", place, how].append([m(result) for m in MEASURES.values()])
-            print(f"{path} done", flush=True)
+        run = open_run_data(path, device="cpu")
+        labels = run.analysis.data.n_labeled
+        data = f"{run.analysis.data.name}, {labels or 'no'} labels"
+        return [((data, place, how), [m(found) for m in MEASURES.values()]) for place, how, found in clusterings(run)]
+
+
+def write_table(found: list[tuple[tuple[str, str, str], list[float]]]) -> None:
+    """Write and print the means over runs of the same data."""
+    grouped: dict[tuple[str, str, str], list[list[float]]] = defaultdict(list)
+    for key, measured in found:
+        grouped[key].append(measured)
     lines = []
-    for (data, place, how), each in values.items():
-        mean = np.mean(each, axis=0)
+    for key, each in grouped.items():
         cells = [
             "-" if np.isnan(v) else f"{v:.1%}" if name in SHARES else f"{v:.1f}" if name == "clusters" else f"{v:.2f}"
-            for name, v in zip(MEASURES, mean, strict=True)
+            for name, v in zip(MEASURES, np.mean(each, axis=0), strict=True)
         ]
         if len(each) > 1:
             accuracy = [row[0] for row in each]
             cells[0] += f" ({min(accuracy):.1%} to {max(accuracy):.1%})"
-        lines.append([data, place, how, str(len(each)), *cells])
+        lines.append([*key, str(len(each)), *cells])
     text = f"# Clusterers\n\n{machine()}; {versions()}\n\n"
     text += markdown_table(["run", "of", "clusterer", "seeds", *MEASURES], lines)
     (RESULTS / "clusters.md").write_text(text)
     print(text)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("runs", nargs="+", type=Path)
+    write_table([value for path in parser.parse_args().runs for value in values_of(path)])
 
 
 if __name__ == "__main__":

@@ -250,7 +250,8 @@ def _profiles(result: Clustering) -> str:
     lines: list[tuple[Any, ...]] = []
     for profile in result.profiles:
         typical = profile.typical_ids[:3]
-        effects = [f"{shorten(e.feature, 24)} {e.effect.value:+.1f}" for e in profile.features[:3] if abs(e.effect.value) >= _SMALL]
+        large = [found for found in profile.features[:3] if abs(found.effect.value) >= _SMALL]
+        effects = [f"{shorten(found.feature, 24)} {found.effect.value:+.1f}" for found in large]
         label = purity = None
         if profile.majority_label is not None and profile.purity is not None:
             label, purity = shorten(profile.majority_label, 24), f"{profile.purity.value:.0%} of {profile.purity.n:,}"

@@ -182,7 +182,7 @@ CHOOSERS: dict[str, Callable[[Codes, str, int, int | None, Progress | None], Fou
 ``bic`` (Schwarz 1978) asks how many components a Gaussian mixture with full covariances is worth, whatever the method.
 ``gap`` (Tibshirani, Walther and Hastie 2001) compares the spread within clusters with that of uniform draws in the box
 along the codes' principal axes, and takes their one-standard-error rule; where groups lie equally far from each other,
-as those of our priors do, that rule stops too early, and the reason says so. ``stability`` (after Ben-Hur, Elisseeff and
-Guyon 2002) takes the largest number whose clusters come out again on parts of the rows, within a standard error of the
-best; it cannot say "one" either.
+as those of our priors do, that rule stops too early, and the reason says so. ``stability`` (after Ben-Hur, Elisseeff
+and Guyon 2002) takes the largest number whose clusters come out again on parts of the rows, within a standard error of
+the best; it cannot say "one" either.
 """

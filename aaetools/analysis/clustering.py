@@ -24,6 +24,9 @@ __all__ = ["cluster_latents"]
 _FEWEST_ROWS = 4
 """Fewer rows than this are one cluster, unless the caller gives the number."""
 
+_LARGEST = 1e15
+"""Squares of larger codes overflow in single precision."""
+
 Labels = NDArray[np.int64]
 
 
@@ -169,6 +172,8 @@ def _checked_codes(Z: ArrayLike) -> NDArray[np.float32]:
         raise DataError(f"codes must have shape (rows, latent axes) with at least one row, not {codes.shape}")
     if not np.isfinite(codes).all():
         raise DataError(f"the code of row {int(np.argmin(np.isfinite(codes).all(axis=1)))} is not finite")
+    if np.abs(codes).max() > _LARGEST:
+        raise DataError(f"codes as large as {np.abs(codes).max():.0e} cannot be clustered: the encoder has diverged")
     return codes
 
 
@@ -207,6 +212,10 @@ def _how_many(
     if number == "found":
         if n_clusters is not None or choose is not None:
             raise DataError(f"{name} finds the number of clusters itself; it cannot be given or chosen")
+        if len(Z) < _FEWEST_ROWS:
+            return 1, f"{len(Z)} rows are too few to look for clusters", None
+        if distinct == 1:
+            return 1, "the codes are all the same", None
         return 0, f"found by {name}", None
     if number == "prior":
         reason = "number of components of the prior" if n_clusters is None else "given"

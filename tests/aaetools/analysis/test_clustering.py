@@ -80,6 +80,8 @@ def test_identical_codes_are_one_cluster() -> None:
 
 
 def test_few_rows_are_one_cluster_with_a_reason() -> None:
+    assert "3 rows are too few" in cluster_latents(np.eye(3), method="hdbscan")[1].reason
+    assert "all the same" in cluster_latents(np.ones((30, 2)), method="hdbscan")[1].reason
     assert "too few" in cluster_latents(np.eye(3), random_state=0)[1].reason
 
 
@@ -98,6 +100,8 @@ def test_bad_input_is_named(blobs: Any) -> None:
         cluster_latents(codes, 3, method="k")
     with pytest.raises(DataError, match="row 0 is not finite"):
         cluster_latents(np.full((5, 2), np.nan), 2)
+    with pytest.raises(DataError, match="the encoder has diverged"):
+        cluster_latents(codes * np.float32(1e16), 2)
     with pytest.raises(LabelError, match="2 labels were given for 120"):
         cluster_latents(codes, 3, truth[:2])
     with pytest.raises(DataError, match="need a prior with class components"):
