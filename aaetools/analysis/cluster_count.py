@@ -26,7 +26,7 @@ _N_REFERENCES = 10
 _N_PARTS = 10
 _SHARE = 0.8
 _MUCH = 5.0
-"""Standard errors by which a larger gap is beyond doubt."""
+"""Standard errors by which one gap is beyond doubt larger than another."""
 
 Codes = NDArray[Any]
 Labels = NDArray[np.int64]
@@ -119,21 +119,29 @@ def _by_gap(Z: Codes, method: str, most: int, random_state: int | None, progress
     low, high = turned.min(axis=0), turned.max(axis=0)
     references = [rng.uniform(low, high, size=turned.shape) for _ in range(_N_REFERENCES)]
     scores = []
-    for k in _counted(1, most, progress):
+    # one number more than may be chosen: a break is seen from what comes after it
+    for k in _counted(1, min(most + 1, len(np.unique(Z, axis=0)) - 1), progress):
         null = np.array([_log_within(uniform, method, k, random_state) for uniform in references])
         gap = float(null.mean()) - _log_within(turned, method, k, random_state)
         scores.append(CountScore(k, gap, float(null.std() * np.sqrt(1 + 1 / _N_REFERENCES))))
-    for score, following in pairwise(scores):
-        if score.score >= following.score - following.standard_error:
-            rule = f"smallest number whose gap ({score.score:.2f}) is not clearly below the next one's"
-            rule += f", of 1 to {most} clusters"
-            top = max(scores, key=lambda other: other.score)
-            if top.score - score.score > _MUCH * max(top.standard_error, score.standard_error):
-                # groups on a ring, say, which no two or three clusters can follow
-                rule += f"; the gap rises again, to {top.score:.2f} at {top.n_clusters}, so there may well be more"
-            return score.n_clusters, scores, rule
-    best = max(scores, key=lambda score: score.score)
-    return best.n_clusters, scores, f"largest gap ({best.score:.2f}); up to {most} clusters it never stops rising"
+    best, rule = _where_the_gap_breaks_off(scores, most)
+    first = next((s.n_clusters for s, t in pairwise(scores) if s.score >= t.score - t.standard_error), None)
+    if first not in (best, None):
+        rule += f" (Tibshirani's own rule stops at {first})"
+    return best, scores, rule
+
+
+def _where_the_gap_breaks_off(scores: list[CountScore], most: int) -> tuple[int, str]:
+    """Return the number of clusters that gaps speak for, and the rule that decided."""
+    gaps = np.array([score.score for score in scores])
+    errors = np.array([score.standard_error for score in scores])
+    if not (gaps > gaps[0] + _MUCH * np.maximum(errors, errors[0])).any():
+        return 1, f"no gap of 2 to {most} clusters is clearly larger than that of one"
+    growth = np.diff(gaps)
+    if len(growth) < 2:
+        return 2, "the gap of two clusters is clearly larger than that of one"
+    best = int(np.argmax(growth[:-1] - growth[1:])) + 2
+    return best, f"the gap ({gaps[best - 1]:.2f}) stops growing most sharply there, of 1 to {most} clusters"
 
 
 def _log_within(Z: NDArray[np.float64], method: str, k: int, random_state: int | None) -> float:
@@ -181,8 +189,9 @@ CHOOSERS: dict[str, Callable[[Codes, str, int, int | None, Progress | None], Fou
 ``silhouette`` (Rousseeuw 1987; the default) takes the highest mean silhouette and is the cheapest; it cannot say "one".
 ``bic`` (Schwarz 1978) asks how many components a Gaussian mixture with full covariances is worth, whatever the method.
 ``gap`` (Tibshirani, Walther and Hastie 2001) compares the spread within clusters with that of uniform draws in the box
-along the codes' principal axes, and takes their one-standard-error rule; where groups lie equally far from each other,
-as those of our priors do, that rule stops too early, and the reason says so. ``stability`` (after Ben-Hur, Elisseeff
-and Guyon 2002) takes the largest number whose clusters come out again on parts of the rows, within a standard error of
-the best; it cannot say "one" either.
+along the codes' principal axes. It says "one" where no other gap is five standard errors larger, else the number where
+the gap's growth breaks off most sharply (Yan and Ye 2007). The first authors' rule, the smallest number whose gap is
+within a standard error of the next one's, stops at one where groups lie equally far from each other, as those of our
+priors do. ``stability`` (after Ben-Hur, Elisseeff and Guyon 2002) takes the largest number whose clusters come out
+again on parts of the rows, within a standard error of the best; it cannot say "one" either.
 """
