@@ -15,7 +15,19 @@ from aaetools.exceptions import AAEToolsError
 
 __all__ = ["COMMANDS", "LazyGroup", "cli", "main"]
 
-COMMANDS = ("fit", "transform", "predict", "sample", "report", "cluster", "datasets", "completion")
+COMMANDS = (
+    "fit",
+    "transform",
+    "predict",
+    "sample",
+    "report",
+    "cluster",
+    "audit",
+    "suggest",
+    "novel",
+    "datasets",
+    "completion",
+)
 """Each is the command of that name in the module of that name beside this one, with "_" for "-"."""
 
 _BAD_INPUT = 2

@@ -5,8 +5,11 @@ from aaetools.analysis.classification import BASELINES, classify, compare_baseli
 from aaetools.analysis.cluster_count import CHOOSERS, choose_n_clusters
 from aaetools.analysis.clusterers import CLUSTERERS, PriorComponents
 from aaetools.analysis.clustering import cluster_latents
+from aaetools.analysis.cross_fit import CROSS_FITS
 from aaetools.analysis.embedding import apply_map, compile_umap, project_latents, umap_embed
 from aaetools.analysis.health import health_warnings
+from aaetools.analysis.label_audit import audit_labels
+from aaetools.analysis.novel_classes import find_novel_classes
 from aaetools.analysis.prior_match import DIVERGENCES, divergence, prior_match
 from aaetools.analysis.results import SCHEMA_VERSION, Analysis, Images, Tables
 from aaetools.analysis.serialise import (
@@ -16,13 +19,16 @@ from aaetools.analysis.serialise import (
     result_from_json,
     result_to_json,
 )
+from aaetools.analysis.suggestion import STRATEGIES, suggest_labels
 
 __all__ = [
     "BASELINES",
     "CHOOSERS",
     "CLUSTERERS",
+    "CROSS_FITS",
     "DIVERGENCES",
     "SCHEMA_VERSION",
+    "STRATEGIES",
     "Analysis",
     "Images",
     "PriorComponents",
@@ -32,17 +38,20 @@ __all__ = [
     "analysis_to_json",
     "analyze",
     "apply_map",
+    "audit_labels",
     "choose_n_clusters",
     "classify",
     "cluster_latents",
     "compare_baselines",
     "compile_umap",
     "divergence",
+    "find_novel_classes",
     "health_warnings",
     "prior_match",
     "project_latents",
     "result_from_json",
     "result_to_json",
+    "suggest_labels",
     "umap_embed",
     "wilson_interval",
 ]

@@ -30,13 +30,19 @@ __all__ = [
     "GoodnessOfFit",
     "Images",
     "Interval",
+    "LabelAudit",
     "LatentMap",
     "MethodScore",
     "ModelSummary",
+    "NovelClasses",
+    "NovelCluster",
     "PriorMatch",
     "Proportion",
     "Provenance",
     "Separation",
+    "SuggestedRow",
+    "Suggestions",
+    "SuspectLabel",
     "Tables",
 ]
 
@@ -62,7 +68,7 @@ class Proportion:
 
 @dataclass(frozen=True)
 class Interval:
-    """A number found on ``n`` rows with its 95% interval."""
+    """A number from ``n`` rows with its 95% interval; what the interval is taken over is said where it is used."""
 
     value: MaybeNaN
     low: MaybeNaN
@@ -318,6 +324,116 @@ class PriorMatch:
             if result.scope == "overall" and result.statistic == statistic:
                 return result
         raise KeyError(statistic)
+
+
+@dataclass(frozen=True)
+class SuspectLabel:
+    """A given label beside what the other labels say of its row."""
+
+    row: int
+    """Position of the row."""
+    given: str
+    predicted: str
+    """The likeliest class by the labels of the other folds."""
+    p_given: float
+    """Out-of-fold probability of the given label."""
+    p_predicted: float
+    flagged: bool
+    """Whether it is among the labels that are expected to be wrong."""
+    model_label: str | None
+    """What the fitted model says, although it was told the given label; None where it knows no classes."""
+
+
+@dataclass(frozen=True)
+class LabelAudit:
+    """Given labels, cross-examined by each other: which are probably wrong, and how many.
+
+    ``suspects`` are ranked, the most suspicious first; they may be cut short, ``n_labeled`` is not.
+    """
+
+    method: str
+    classes: tuple[str, ...]
+    n_rows: int
+    n_labeled: int
+    """Labels that were audited."""
+    n_skipped: int
+    """Labels that are the only one of their class, of which the others can say nothing."""
+    n_folds: int
+    random_state: int | None
+    temperature: float
+    """By which the out-of-fold log-probabilities were divided, so that they fit the given labels."""
+    agreement: Proportion
+    """Share of the labels that the out-of-fold prediction repeats."""
+    expected_wrong: Interval
+    """Number of wrong labels by confident learning, with an interval over resampled rows."""
+    n_flagged: int
+    suspects: tuple[SuspectLabel, ...]
+    verdict: str
+
+
+@dataclass(frozen=True)
+class SuggestedRow:
+    """A row to label."""
+
+    row: int
+    """Position of the row."""
+    label_pred: str | None
+    """What the model takes it for; None where it knows no classes."""
+    score: float
+    """What the strategy ranks by, comparable within one strategy only."""
+    reason: str
+
+
+@dataclass(frozen=True)
+class Suggestions:
+    """Rows to label next, the most useful first."""
+
+    strategy: str
+    n: int
+    n_rows: int
+    n_labeled: int
+    n_compared: int
+    """Rows that were compared with each other; fewer than ``n_rows`` where there are many."""
+    random_state: int | None
+    rows: tuple[SuggestedRow, ...]
+    verdict: str
+
+
+@dataclass(frozen=True)
+class NovelCluster:
+    """Rows that belong together and of which too few have a label for chance to explain it."""
+
+    size: int
+    p_value: float
+    """Corrected for all clusters that were looked at."""
+    expected_labels: float
+    """Labels that the cluster would have if labels were spread over like rows at random."""
+    taken_for: tuple[tuple[str, int], ...]
+    """The classes that the model takes these rows for, with their numbers, most frequent first."""
+    error_ratio: MaybeNaN
+    """Mean reconstruction error of these rows over that of all other rows."""
+    typical: tuple[int, ...]
+    """Positions of a few rows in the cluster's middle."""
+    rows: tuple[int, ...]
+    """Positions of all its rows."""
+
+
+@dataclass(frozen=True)
+class NovelClasses:
+    """Clusters without labels: classes that nobody has labelled yet, if there are any."""
+
+    n_rows: int
+    n_labeled: int
+    n_compared: int
+    """Rows that were clustered; fewer than ``n_rows`` where there are many."""
+    n_permutations: int
+    random_state: int | None
+    level: float
+    smallest_p_value: float
+    smallest_detectable: int | None
+    """Rows that a cluster without any label needs to be found here; None where not even half of all rows would do."""
+    clusters: tuple[NovelCluster, ...]
+    verdict: str
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,8 @@ _CHUNK = 2048
 """Rows that go through a network at once where nothing is learned."""
 _WIDEST_CRITIC = 128
 """The discriminator works on a few latent dimensions: wider layers cost a third of a step and bring nothing."""
+_GO_ON = 0.25
+"""Share of a fit's epochs that training goes on for after labels were added."""
 
 
 class AdversarialAutoencoder(
@@ -267,11 +269,59 @@ class AdversarialAutoencoder(
         self._fit_on_images = shape is not None
         self.sample_shape_ = shape or self._given_image_shape(X_array.shape[1])
         self.classes_, codes = self._encode(y, len(X_array))
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         self._scaler = InputScaler.fit(X_array, self.scaling)
         self.scaling_ = self._scaler.kind
         self.prior_ = self._make_prior(len(self.classes_))
         self.n_components_ = self._n_features_out = self.prior_.n_dims
+        self.hidden_layer_sizes_ = self._pick_hidden_layer_sizes(len(X_array))
+        x = torch.from_numpy(self._scaler.transform(X_array))
+        del X_array  # the scaled rows are all that training needs
+        return self._train(x, codes, self.max_epochs, goes_on=False)
+
+    def refit(self, X: ArrayLike, y: ArrayLike, *, max_epochs: int | str = "auto") -> AdversarialAutoencoder:
+        """Go on from the fitted weights, after labels were added or corrected.
+
+        Scaling, networks and classes stay; the recipe starts over on the new labels: propagation, class shares,
+        learning rates and ramps. ``history_`` and ``n_iter_`` are those of this training alone.
+
+        Parameters
+        ----------
+        X
+            Rows, as for :meth:`fit`; they may be others than those of the fit.
+        y
+            Labels with gaps, as for :meth:`fit`. Every class of the fit must have a label, and no other class may.
+        max_epochs
+            Passes over all rows; "auto" takes a quarter of what :meth:`fit` would take.
+
+        Raises
+        ------
+        LabelError
+            If the labelled classes are not those of the fit: the prior has a region for each of these.
+        DataError, TrainingError
+            As for :meth:`fit`.
+        """
+        check_is_fitted(self)
+        if max_epochs != "auto" and (isinstance(max_epochs, str | bool) or max_epochs < 1):
+            raise DataError(f"max_epochs must be 'auto' or a whole number of at least 1, not {max_epochs!r}")
+        X_flat, _ = self._flatten_images(X)
+        X_array = validate_data(self, X_flat, dtype=[np.float64, np.float32], reset=False, ensure_min_samples=2)
+        classes, codes = self._encode(y, len(X_array))
+        if classes.tolist() != self.classes_.tolist():
+            raise LabelError(
+                f"y labels the classes {_listed(classes)}, but the model was fitted to {_listed(self.classes_)}; "
+                "fit it anew"
+            )
+        if not isinstance(self.prior, Prior):
+            self.prior_ = dataclasses.replace(self.prior_, weights=None)  # estimated anew from the new labels
+        x = torch.from_numpy(self._scaler.transform(X_array))
+        del X_array
+        return self._train(x, codes, max_epochs, goes_on=True)
+
+    def _train(
+        self, x: Tensor, codes: NDArray[np.int64], max_epochs: int | str, *, goes_on: bool
+    ) -> AdversarialAutoencoder:
+        """Play the recipe's game on scaled rows with class codes, with new networks or with those that are there."""
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         device = self._pick_device(self.device)
         self.device_ = str(device)
 
@@ -281,17 +331,16 @@ class AdversarialAutoencoder(
             held_back, codes[validation] = codes[validation], -1
 
         recipe = make_recipe(self.recipe, self.recipe_params)
-        x = torch.from_numpy(self._scaler.transform(X_array))
-        n_rows = len(X_array)
-        del X_array  # the scaled rows are all that training needs
-        self.hidden_layer_sizes_ = self._pick_hidden_layer_sizes(n_rows)
-        self.batch_size_ = self._pick_batch_size(n_rows)
+        self.batch_size_ = self._pick_batch_size(len(x))
         # modules and user code may draw from the global generators: lend them seeded ones and give the old back
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
-            self.encoder_, self.decoder_, self.discriminator_ = self._build_networks()
+            if not goes_on:
+                self.encoder_, self.decoder_, self.discriminator_ = self._build_networks()
             for module in self._modules():
                 module.to(device)
+                if goes_on:
+                    module.train()
             rows = x.to(device)
             self.precision_ = resolve_precision(
                 self.precision, device, largest_layer(self._modules()), self.batch_size_
@@ -315,20 +364,20 @@ class AdversarialAutoencoder(
             self.prior_ = run.prior
             order = torch.Generator(device).manual_seed(seed + 1)
             batches = GameBatches(rows, run.codes, self.batch_size_, order, run.also_unlabeled)
-            max_epochs = self._epochs(recipe, len(batches))
+            n_epochs = self._epochs(recipe, len(batches), max_epochs, share=_GO_ON if goes_on else 1.0)
             given = self.callbacks or []
             callbacks = [*run.callbacks(batches), *([given] if isinstance(given, Callback) else given)]
             if self.verbose:
                 callbacks.append(PrintLosses(int(self.verbose)))
             if validation is not None:
                 judged = rows[torch.from_numpy(validation).to(device)]
-                patience = self.n_iter_no_change or math.ceil(max_epochs / 4)
+                patience = self.n_iter_no_change or math.ceil(n_epochs / 4)
                 callbacks.append(EarlyStopping(self._modules(), lambda: self._accuracy(judged, held_back), patience))
             with (
                 threads_for(self._modules(), 2 * self.batch_size_),
                 compiled(self._modules(), self._trial(rows) if self.compile else None),
             ):
-                self.history_ = fit_loop(run.game, batches, max_epochs, callbacks)
+                self.history_ = fit_loop(run.game, batches, n_epochs, callbacks)
             if validation is None:  # early stopping has just put the best epoch's own weights back
                 use_averages((self.encoder_, self.decoder_), run.averages)
             if run.averages:
@@ -433,10 +482,10 @@ class AdversarialAutoencoder(
             discriminator.n_entries = n_entries
         return encoder, decoder, discriminator
 
-    def _epochs(self, recipe: Recipe, steps_per_epoch: int) -> int:
-        if self.max_epochs == "auto":
-            return max(recipe.n_epochs, math.ceil(recipe.n_steps / steps_per_epoch))
-        return int(self.max_epochs)
+    def _epochs(self, recipe: Recipe, steps_per_epoch: int, max_epochs: int | str, *, share: float) -> int:
+        if isinstance(max_epochs, str):
+            return math.ceil(share * max(recipe.n_epochs, math.ceil(recipe.n_steps / steps_per_epoch)))
+        return int(max_epochs)
 
     # -- using ---------------------------------------------------------------------------------------------------
 
@@ -687,3 +736,8 @@ class AdversarialAutoencoder(
         tags.target_tags.required = False
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _listed(classes: NDArray[Any]) -> str:
+    shown = ", ".join(str(label) for label in classes[:20])
+    return f"{shown}, ..." if len(classes) > 20 else shown or "none"
