@@ -22,6 +22,8 @@ COMMANDS = (
     "sample",
     "report",
     "cluster",
+    "classify",
+    "label-effect",
     "audit",
     "suggest",
     "novel",

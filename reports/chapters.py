@@ -30,7 +30,7 @@ from aaetools.reports.blocks import (
 from aaetools.reports.summary import VERDICTS, farthest
 
 if TYPE_CHECKING:
-    from aaetools.analysis.results import Analysis, Clustering, Images, Interval, Proportion
+    from aaetools.analysis.results import Analysis, Classification, Clustering, Images, Interval, Proportion
 
 __all__ = ["CHAPTERS", "MAX_POINTS"]
 
@@ -142,8 +142,59 @@ def _accuracy(analysis: Analysis) -> Chapter | None:
         "Recall is the share of a class's rows that were found, precision the share of rows with this "
         "prediction that deserve it, F1 their harmonic mean. Intervals are Wilson's."
     )
-    blocks = (*side_by_side(bars, matrix), *side_by_side(methods, per_class), words)
+    blocks = (*side_by_side(bars, matrix), *side_by_side(methods, per_class), words, *_probabilities(found))
     return Chapter("accuracy", "Accuracy beside the baselines", text.shorten(found.verdict, 400), blocks)
+
+
+def _probabilities(found: Classification) -> tuple[Block, ...]:
+    """Return a table of what else there is to say of each method, and how to read it."""
+    kinds = [("prior", (found.model,)), ("latent codes", found.probes), ("features", found.baselines)]
+    lines = []
+    for source, methods in kinds:
+        for method in methods:
+            if method.scores is None:
+                continue
+            scores, curve = method.scores, method.scores.calibration
+            lines.append(
+                (
+                    text.shorten(text.method_name(method.name), 60),
+                    source,
+                    text.percent(method.accuracy.value),
+                    _with_interval(scores.balanced_accuracy, text.percent),
+                    _with_interval(scores.macro_f1, text.number),
+                    _with_interval(scores.log_loss, text.number),
+                    _with_interval(scores.brier, text.number),
+                    _with_interval(None if curve is None else curve.error, text.percent),
+                    text.percent(None if curve is None else curve.error_if_calibrated),
+                )
+            )
+    if not lines:
+        return ()
+    columns = (
+        "method",
+        "learns from",
+        "accuracy",
+        "balanced accuracy",
+        "macro F1",
+        "log loss",
+        "Brier score",
+        "calibration error",
+        "chance's limit",
+    )
+    words = Note(
+        f"Brackets hold 95% intervals from {found.n_bootstrap:,} bootstrap draws of the rows (seed "
+        f"{found.random_state}). Log loss and Brier score judge the probabilities, and lower is better: 0 is perfect. "
+        "The calibration error is the mean gap between confidence and accuracy over 15 bins of equal width; a "
+        "calibrated method stays below chance's limit in 95% of samples. The model's own probabilities are shares of "
+        "the prior's density and not calibrated; the command aaetools classify does that with --calibrate."
+    )
+    return Table("Predictions and probabilities", columns, tuple(lines)), words
+
+
+def _with_interval(number: Interval | None, write: Callable[[float], str]) -> str:
+    if number is None:
+        return text.MISSING
+    return f"{write(number.value)} [{write(number.low)}, {write(number.high)}]"
 
 
 def _latent(analysis: Analysis) -> Chapter:

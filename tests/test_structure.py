@@ -23,6 +23,7 @@ FOLDERS = {
 LAYERS = [
     {"exceptions", "staging"},
     {"labels", "priors", "preprocessing", "losses", "networks", "propagation"},
+    {"model_selection"},
     {"training"},
     {"estimators"},
     {"persistence"},

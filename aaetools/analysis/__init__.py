@@ -1,7 +1,10 @@
 """What a fitted model has learned: accuracy, clusters, prior match, pictures, and all of it in one value."""
 
 from aaetools.analysis.analyze import analyze
-from aaetools.analysis.classification import BASELINES, classify, compare_baselines, wilson_interval
+from aaetools.analysis.baselines import BASELINES, FURTHER_BASELINES, PROBES
+from aaetools.analysis.calibrated import CalibratedClassifier
+from aaetools.analysis.class_shares import estimate_class_shares
+from aaetools.analysis.classification import classify, classify_latents, compare_baselines, wilson_interval
 from aaetools.analysis.cluster_count import CHOOSERS, choose_n_clusters
 from aaetools.analysis.clusterers import CLUSTERERS, PriorComponents
 from aaetools.analysis.clustering import cluster_latents
@@ -9,6 +12,7 @@ from aaetools.analysis.cross_fit import CROSS_FITS
 from aaetools.analysis.embedding import apply_map, compile_umap, project_latents, umap_embed
 from aaetools.analysis.health import health_warnings
 from aaetools.analysis.label_audit import audit_labels
+from aaetools.analysis.label_effect import label_effect
 from aaetools.analysis.novel_classes import find_novel_classes
 from aaetools.analysis.prior_match import DIVERGENCES, divergence, prior_match
 from aaetools.analysis.results import SCHEMA_VERSION, Analysis, Images, Tables
@@ -27,9 +31,12 @@ __all__ = [
     "CLUSTERERS",
     "CROSS_FITS",
     "DIVERGENCES",
+    "FURTHER_BASELINES",
+    "PROBES",
     "SCHEMA_VERSION",
     "STRATEGIES",
     "Analysis",
+    "CalibratedClassifier",
     "Images",
     "PriorComponents",
     "Tables",
@@ -41,12 +48,15 @@ __all__ = [
     "audit_labels",
     "choose_n_clusters",
     "classify",
+    "classify_latents",
     "cluster_latents",
     "compare_baselines",
     "compile_umap",
     "divergence",
+    "estimate_class_shares",
     "find_novel_classes",
     "health_warnings",
+    "label_effect",
     "prior_match",
     "project_latents",
     "result_from_json",

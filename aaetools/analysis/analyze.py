@@ -15,13 +15,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from aaetools.analysis.classification import (
-    BASELINES,
-    BaselinePredictions,
-    class_codes,
-    classify,
-    compare_baselines,
-)
+from aaetools.analysis.baselines import BASELINES, PROBES, compare_baselines, predict_with, resolve_classifiers
+from aaetools.analysis.class_codes import class_codes
+from aaetools.analysis.classification import DEFAULT_PROBES, classify
 from aaetools.analysis.clustering import cluster_latents
 from aaetools.analysis.embedding import apply_map, project_latents, umap_embed
 from aaetools.analysis.health import dead_axes, health_warnings, late_mean
@@ -37,6 +33,7 @@ from aaetools.analysis.results import (
     Provenance,
     Tables,
 )
+from aaetools.analysis.scores import Predictions
 from aaetools.analysis.serialise import json_value
 from aaetools.analysis.threads import one_thread_for
 from aaetools.exceptions import DataError, LabelError
@@ -246,17 +243,34 @@ def _classification(
     if rows.proba is None or len(tested) == 0:
         return None, ()
     codes = class_codes(rows.given[: rows.n_train], model.classes_)
-    others: dict[str, BaselinePredictions] = {}
-    if baselines and (codes >= 0).any():
+    others: dict[str, Predictions] = {}
+    probes: dict[str, Predictions] = {}
+    if (codes >= 0).any():
         others = compare_baselines(
             rows.scaled[: rows.n_train],
             codes,
             rows.scaled[tested],
             baselines=baselines,
+            n_classes=len(model.classes_),
             random_state=random_state,
         )
-    predicted = np.asarray(model.classes_)[rows.proba[tested].argmax(axis=1)]
-    return classify(rows.true[tested], predicted, model.classes_, baselines=others, model_name=type(model).__name__)
+        probes = {
+            name: predict_with(
+                probe, rows.codes[: rows.n_train], codes, rows.codes[tested], n_classes=len(model.classes_)
+            )
+            for name, probe in resolve_classifiers(DEFAULT_PROBES, PROBES, "probe", random_state).items()
+        }
+    return classify(
+        rows.true[tested],
+        np.asarray(model.classes_)[rows.proba[tested].argmax(axis=1)],
+        model.classes_,
+        proba=rows.proba[tested],
+        probes=probes,
+        baselines=others,
+        model_name=type(model).__name__,
+        n_labeled=int((codes >= 0).sum()),
+        random_state=random_state,
+    )
 
 
 def _clustering(

@@ -2,155 +2,49 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binomtest, norm
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.semi_supervised import LabelSpreading
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 
-from aaetools.analysis.results import Classification, ClassScore, MethodScore, Proportion
+from aaetools.analysis.baselines import (
+    BASELINES,
+    FURTHER_BASELINES,
+    PROBES,
+    compare_baselines,
+    predict_with,
+    resolve_classifiers,
+)
+from aaetools.analysis.calibrated import CalibratedClassifier
+from aaetools.analysis.calibration_results import EvaluatedRows, assess_rejection, assess_sets, assess_temperature
+from aaetools.analysis.class_codes import class_codes, plain_label
+from aaetools.analysis.intervals import mcnemar, wilson_interval
+from aaetools.analysis.progress import Progress, tell
+from aaetools.analysis.results import Classification, ClassScore, MethodScore
+from aaetools.analysis.scores import Predictions, confusion_matrix, score_methods
+from aaetools.analysis.threads import one_thread_for
 from aaetools.exceptions import DataError, LabelError
+from aaetools.labels import UNLABELED, is_unlabeled
 
 __all__ = [
-    "BASELINES",
-    "MAX_GRAPH_ROWS",
-    "BaselinePredictions",
+    "DEFAULT_PROBES",
     "class_codes",
     "classify",
+    "classify_latents",
     "compare_baselines",
     "mcnemar",
     "wilson_interval",
 ]
 
-MAX_GRAPH_ROWS = 20_000
-"""Rows a graph method gets at most; further unlabelled rows are left out at random."""
+DEFAULT_PROBES = ("logistic_regression", "knn")
 
 Codes = NDArray[np.int64]
 
-
-def _label_spreading(random_state: int | None) -> Any:
-    return LabelSpreading(kernel="knn", n_neighbors=7, alpha=0.2)
-
-
-def _logistic_regression(random_state: int | None) -> Any:
-    return LogisticRegression(max_iter=1_000, random_state=random_state)
-
-
-def _nearest_neighbour(random_state: int | None) -> Any:
-    return KNeighborsClassifier(n_neighbors=1)
-
-
-BASELINES: dict[str, Callable[[int | None], Any]] = {
-    "label_spreading": _label_spreading,
-    "logistic_regression": _logistic_regression,
-    "knn": _nearest_neighbour,
-}
-"""Name -> function(random_state) that makes an unfitted scikit-learn classifier."""
-
-
-@dataclass(frozen=True, eq=False)
-class BaselinePredictions:
-    """Class codes that one baseline predicts, shape (n_evaluated,), and a note on how it was fitted."""
-
-    predicted: Codes
-    note: str = ""
-
-
-def wilson_interval(k: int, n: int, level: float = 0.95) -> Proportion:
-    """Return ``k / n`` with its Wilson score interval; without rows the value is NaN and the interval [0, 1].
-
-    Notes
-    -----
-    Wilson, "Probable inference, the law of succession, and statistical inference", JASA 1927.
-
-    Examples
-    --------
-    >>> p = wilson_interval(9, 10)
-    >>> round(p.low, 3), round(p.high, 3)
-    (0.596, 0.982)
-    """
-    if not 0 <= k <= n:
-        raise ValueError(f"{k} of {n} is not a share")
-    if n == 0:
-        return Proportion(float("nan"), 0.0, 1.0, 0)
-    z2 = float(norm.ppf((1 + level) / 2)) ** 2
-    share = k / n
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = np.sqrt(z2) / (1 + z2 / n) * np.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    # At k = 0 and k = n the interval ends exactly at 0 and 1; rounding would leave it an ulp inside or
-    # outside.
-    low = 0.0 if k == 0 else float(centre - half)
-    high = 1.0 if k == n else float(centre + half)
-    return Proportion(share, low, high, n)
-
-
-def mcnemar(right: ArrayLike, other_right: ArrayLike) -> float:
-    """Return McNemar's exact two-sided p-value, given which of the rows each of two methods got right."""
-    a, b = np.asarray(right, dtype=bool), np.asarray(other_right, dtype=bool)
-    only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
-    if only_a + only_b == 0:
-        return 1.0
-    return float(binomtest(only_a, only_a + only_b, 0.5).pvalue)
-
-
-def class_codes(y: ArrayLike, classes: Sequence[Any] | NDArray[Any]) -> Codes:
-    """Return the position in ``classes`` of each label, shape (n,), -1 where missing or not among them."""
-    position = {_plain(label): code for code, label in enumerate(classes)}
-    values = [_plain(label) for label in np.asarray(y, dtype=object).ravel()]
-    return np.array([position.get(value, -1) for value in values], dtype=np.int64)
-
-
-def compare_baselines(
-    X: NDArray[Any],
-    codes: Codes,
-    X_eval: NDArray[Any],
-    *,
-    baselines: Sequence[str] = tuple(BASELINES),
-    random_state: int | None = None,
-) -> dict[str, BaselinePredictions]:
-    """Fit the baselines on the rows and labels that the model had, and predict the evaluated rows.
-
-    The evaluated rows take no part in any fit, the graph methods' included (inductive).
-
-    Parameters
-    ----------
-    X
-        Training features, scaled as the model scales them, shape (n, n_features).
-    codes
-        Class codes of the given labels, shape (n,), -1 where unlabelled.
-    X_eval
-        Features of the evaluated rows, scaled the same way.
-    baselines
-        Names from ``BASELINES``. Those that can learn from unlabelled rows (``LabelSpreading``) get all rows,
-        the others the labelled rows.
-    random_state
-        Seed of the baselines and of the rows left out above ``MAX_GRAPH_ROWS``.
-
-    Raises
-    ------
-    DataError
-        For an unknown baseline.
-    LabelError
-        If no row has a label.
-    """
-    for name in baselines:
-        if name not in BASELINES:
-            raise DataError(f"unknown baseline {name!r}: choose from {', '.join(sorted(BASELINES))}")
-    labeled = np.flatnonzero(codes >= 0)
-    if len(labeled) == 0:
-        raise LabelError("no training row has a label, so there is nothing to fit the baselines on")
-    if len(np.unique(codes[labeled])) == 1:
-        constant = np.full(len(X_eval), codes[labeled[0]])
-        return {name: BaselinePredictions(constant, "only one class has labels") for name in baselines}
-    return {name: _predictions(BASELINES[name](random_state), X, codes, X_eval, random_state) for name in baselines}
+_MODEL = "model"
 
 
 def classify(
@@ -158,8 +52,13 @@ def classify(
     y_pred: ArrayLike,
     classes: Sequence[Any] | NDArray[Any],
     *,
-    baselines: Mapping[str, BaselinePredictions] | None = None,
+    proba: ArrayLike | None = None,
+    probes: Mapping[str, Predictions] | None = None,
+    baselines: Mapping[str, Predictions] | None = None,
     model_name: str = "AdversarialAutoencoder",
+    n_labeled: int = 0,
+    n_bootstrap: int = 1_000,
+    random_state: int | None = None,
 ) -> tuple[Classification, tuple[str, ...]]:
     """Score predictions on rows whose labels training never saw.
 
@@ -172,8 +71,18 @@ def classify(
     classes
         Labels that training knew, in the model's order. A label in ``y_true`` outside them can never be
         predicted: its rows count as errors, it is listed after the known classes, and a warning names it.
-    baselines
+    proba
+        The model's probabilities, shape (n, n_classes); without them it has no log loss, Brier score and calibration.
+    probes, baselines
         Predictions of other methods for the same rows, from :func:`compare_baselines`.
+    model_name
+        What the model is called.
+    n_labeled
+        Number of labels that all of them were given, recorded.
+    n_bootstrap
+        Draws for the intervals, see :func:`aaetools.analysis.scores.score_methods`.
+    random_state
+        Seed of these draws.
 
     Returns
     -------
@@ -184,40 +93,46 @@ def classify(
     -----
     The test is against the baseline that did best on these rows, which favours that baseline.
     """
-    baselines = baselines or {}
-    known = [_plain(label) for label in classes]
-    truth = [_plain(label) for label in np.asarray(y_true, dtype=object).ravel()]
-    unseen = sorted(set(truth) - set(known), key=str)
-    everything = known + unseen
+    probes, baselines = probes or {}, baselines or {}
+    everything = _with_unseen(classes, np.asarray(y_true, dtype=object).ravel())
+    unseen = everything[len(classes) :]
     true, predicted = class_codes(y_true, everything), class_codes(y_pred, everything)
     n = len(true)
     if n == 0 or len(predicted) != n:
         raise LabelError(f"{n} true labels and {len(predicted)} predictions: one of each is needed per row")
-    confusion = np.zeros((len(everything), len(everything)), dtype=np.int64)
-    np.add.at(confusion, (true, predicted), 1)
-    right = true == predicted
-    per_class = _class_scores(confusion, everything)
-    scores = tuple(
-        MethodScore(name, wilson_interval(int((other.predicted == true).sum()), n), other.note)
-        for name, other in baselines.items()
+    own = Predictions(predicted, proba=None if proba is None else np.asarray(proba, dtype=np.float64))
+    methods = {_MODEL: own, **_keyed("probe", probes), **_keyed("baseline", baselines)}
+    scores = score_methods(
+        true, methods, len(everything), reference=_MODEL, n_bootstrap=n_bootstrap, random_state=random_state
     )
-    best = max(scores, key=lambda score: score.accuracy.value, default=None)
-    p_value = None if best is None else mcnemar(right, baselines[best.name].predicted == true)
-    model = MethodScore(model_name, wilson_interval(int(right.sum()), n))
+
+    def scored(key: str, name: str) -> MethodScore:
+        found = methods[key]
+        return MethodScore(name, wilson_interval(int((found.predicted == true).sum()), n), found.note, scores[key])
+
+    model = scored(_MODEL, model_name)
+    others = tuple(scored(key, name) for key, name in zip(_keyed("baseline", baselines), baselines, strict=True))
+    best = max(others, key=lambda score: score.accuracy.value, default=None)
+    p_value = None if best is None or best.scores is None else best.scores.p_value
+    confusion = confusion_matrix(true, predicted, len(everything))
     result = Classification(
         classes=tuple(str(label) for label in everything),
         model=model,
-        baselines=scores,
-        balanced_accuracy=float(np.mean([score.recall.value for score in per_class if score.n])),
-        per_class=per_class,
-        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+        baselines=others,
+        balanced_accuracy=scores[_MODEL].balanced_accuracy.value,
+        per_class=_class_scores(np.array(confusion), everything),
+        confusion=confusion,
         best_baseline=None if best is None else best.name,
         p_value_best_baseline=p_value,
         verdict=_verdict(model, best, p_value),
+        probes=tuple(scored(key, name) for key, name in zip(_keyed("probe", probes), probes, strict=True)),
+        n_labeled=n_labeled,
+        n_bootstrap=n_bootstrap,
+        random_state=random_state,
     )
     notes = []
     if unseen:
-        n_unseen = int((true >= len(known)).sum())
+        n_unseen = int((true >= len(classes)).sum())
         notes.append(
             f"{n_unseen} hold-out rows have a label that no training row had "
             f"({', '.join(str(label) for label in unseen[:5])}{', ...' if len(unseen) > 5 else ''}); "
@@ -226,48 +141,212 @@ def classify(
     return result, tuple(notes)
 
 
-def _predictions(
-    estimator: Any, X: NDArray[Any], codes: Codes, X_eval: NDArray[Any], random_state: int | None
-) -> BaselinePredictions:
-    notes = []
-    if isinstance(estimator, LabelSpreading):
-        rows = _graph_rows(codes, random_state)
-        if len(rows) < len(codes):
-            notes.append(f"fitted on {len(rows):,} of {len(codes):,} rows to bound its memory")
-    else:
-        rows = np.flatnonzero(codes >= 0)
-    if "n_neighbors" in estimator.get_params():
-        estimator.set_params(n_neighbors=min(estimator.get_params()["n_neighbors"], len(rows)))
-    with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
-        warnings.simplefilter("ignore", ConvergenceWarning)  # said in the note instead
-        # LabelSpreading divides by zero for rows that no label reaches.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        estimator.fit(X[rows], codes[rows])
-        predicted = np.asarray(estimator.predict(X_eval), dtype=np.int64)
-    rounds = np.max(getattr(estimator, "n_iter_", 0))
-    if rounds >= getattr(estimator, "max_iter", np.inf):
-        notes.append(f"stopped after {int(rounds)} rounds, before it had settled")
-    return BaselinePredictions(predicted, "; ".join(notes))
+def classify_latents(
+    model: Any,
+    X: Any,
+    y: ArrayLike,
+    X_test: Any,
+    y_test: ArrayLike,
+    *,
+    probes: Sequence[Any] = DEFAULT_PROBES,
+    baselines: Sequence[Any] = (*BASELINES, *FURTHER_BASELINES),
+    X_calibration: Any = None,
+    y_calibration: ArrayLike | None = None,
+    n_folds: int | None = None,
+    calibrate: bool = False,
+    level: float | None = None,
+    class_conditional: bool = False,
+    max_error: float | None = None,
+    confidence: float = 0.95,
+    n_bootstrap: int = 1_000,
+    random_state: int | None = None,
+    progress: Progress | None = None,
+) -> Classification:
+    """Say how well a fitted model classifies, beside probes of its latent codes and baselines on the raw features.
 
+    All of them get the labels that the model was given, and no test row or label reaches a fit or a choice.
 
-def _graph_rows(codes: Codes, random_state: int | None) -> NDArray[np.int64]:
-    """Return the rows a graph method is fitted on: all labelled ones, and unlabelled ones up to the limit.
+    Parameters
+    ----------
+    model
+        A fitted :class:`aaetools.AdversarialAutoencoder` with classes.
+    X, y
+        The rows it was trained on, shape (n, n_features), and the labels it was given, shape (n,), with gaps.
+    X_test, y_test
+        Rows that training never saw, and their labels; rows without one are left out.
+    probes
+        Classifiers of the latent codes of the labelled rows: names from :data:`PROBES`, scikit-learn classifiers, or
+        pairs (name, classifier).
+    baselines
+        The same for raw features, scaled as the model scales them: names from :data:`BASELINES` and
+        :data:`FURTHER_BASELINES`, classifiers, or pairs.
+    X_calibration, y_calibration
+        Further rows that training never saw, with labels, that calibration may use; no test row among them.
+    n_folds
+        Without those: calibrate by cross-fitting so many copies of the model, each without a fold of the labelled
+        rows. What is calibrated is then the mean of these copies, not ``model``; see :class:`CalibratedClassifier`.
+    calibrate
+        Choose a temperature for the probabilities.
+    level
+        Make conformal sets that hold the true class with this probability, in (0, 1).
+    class_conditional
+        Let the level hold for the rows of each class.
+    max_error
+        Find a rule that leaves rows undecided, so that at most this share of the decided ones is wrong, in (0, 1).
+    confidence
+        Probability with which it keeps to that.
+    n_bootstrap
+        Draws for the intervals.
+    random_state
+        Seed of probes, baselines, folds and draws.
+    progress
+        Called before each method and each fit.
 
-    Where the labelled rows alone are more than the limit, each class keeps its share.
+    Returns
+    -------
+    Classification
+        ``calibration``, ``conformal`` and ``rejection`` are None unless asked for; where the labels held back are too
+        few, their ``refused`` says so.
+
+    Raises
+    ------
+    DataError, LabelError
+        If rows and labels do not fit together, a name is unknown, or calibration has no labels held back.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from aaetools import AdversarialAutoencoder, mask_labels, split_holdout
+    >>> X, y = load_iris(return_X_y=True)
+    >>> train, test = split_holdout(y, 0.5, random_state=0)
+    >>> y_train = mask_labels(y[train], per_class=5, random_state=0)
+    >>> model = AdversarialAutoencoder(max_epochs=5, random_state=0).fit(X[train], y_train)
+    >>> found = classify_latents(model, X[train], y_train, X[test], y[test], baselines=["knn"], random_state=0)
+    >>> found.n_labeled, [score.name for score in found.probes], found.model.accuracy.n
+    (15, ['logistic_regression', 'knn'], 75)
     """
-    if len(codes) <= MAX_GRAPH_ROWS:
-        return np.arange(len(codes))
-    rng = np.random.default_rng(random_state)
-    labeled, free = np.flatnonzero(codes >= 0), np.flatnonzero(codes < 0)
-    if len(labeled) > MAX_GRAPH_ROWS:
-        share = MAX_GRAPH_ROWS / len(labeled)
-        kept = []
-        for code in np.unique(codes[labeled]):
-            members = labeled[codes[labeled] == code]
-            kept.append(rng.choice(members, max(1, int(share * len(members))), replace=False))
-        return np.sort(np.concatenate(kept))
-    chosen = rng.choice(free, MAX_GRAPH_ROWS - len(labeled), replace=False)
-    return np.sort(np.concatenate([labeled, chosen]))
+    classes = np.asarray(model.classes_)
+    if len(classes) == 0:
+        raise LabelError("the model was fitted without labels, so it has no classes; fit it with some")
+    codes = _training_codes(model, y, _n_rows(X))
+    truth = _labels(model, y_test, _n_rows(X_test), "test")
+    tested = np.flatnonzero([label is not None for label in truth])
+    truth = truth[tested]
+    if len(tested) == 0:
+        raise LabelError("no test row has a label, so nothing can be scored")
+    asked = calibrate or level is not None or max_error is not None
+    given = X_calibration is not None or y_calibration is not None
+    if asked and n_folds is None and (X_calibration is None or y_calibration is None):
+        raise DataError("calibration needs labels that training had not: give X_calibration, y_calibration or n_folds")
+    if given and n_folds is not None:
+        raise DataError("X_calibration and n_folds are two ways to calibrate: give one of them")
+    if (given or n_folds is not None) and not asked:
+        raise DataError("there is nothing to calibrate: ask for it with calibrate=True, level= or max_error=")
+    chosen = {
+        "probe": resolve_classifiers(probes, PROBES, "probe", random_state),
+        "baseline": resolve_classifiers(baselines, {**BASELINES, **FURTHER_BASELINES}, "baseline", random_state),
+    }
+    fitted: CalibratedClassifier | None = None
+    if asked and X_calibration is not None:
+        fitted = CalibratedClassifier(FrozenEstimator(model), unlabeled=None).fit(
+            X_calibration, _labels(model, y_calibration, _n_rows(X_calibration), "calibration")
+        )
+        source = "labelled rows that had no part in training"
+    elif asked:
+        fitted = CalibratedClassifier(
+            clone(model),
+            n_folds=n_folds,
+            unlabeled=getattr(model, "unlabeled", UNLABELED),
+            progress=progress,
+            random_state=random_state,
+        ).fit(X, y)
+        source = f"training labels, judged by {n_folds} copies of the model, each fitted without a part of them"
+    n_steps = sum(map(len, chosen.values())) + 1
+    tell(progress, "encoding rows", 0, n_steps)
+    proba = np.asarray(model.predict_proba(X_test), dtype=np.float64)[tested]
+    rows = {
+        "probe": (model.transform(X), model.transform(X_test)[tested]),
+        "baseline": (model.scale(X), model.scale(X_test)[tested]),
+    }
+    found: dict[str, dict[str, Predictions]] = {"probe": {}, "baseline": {}}
+    done = 1
+    for kind, classifiers in chosen.items():
+        known, new = rows[kind]
+        for name, classifier in classifiers.items():
+            tell(progress, f"{name.replace('_', ' ')} on {'latents' if kind == 'probe' else 'features'}", done, n_steps)
+            with one_thread_for(known.size):
+                found[kind][name] = predict_with(
+                    classifier, known, codes, new, n_classes=len(classes), random_state=random_state
+                )
+            done += 1
+    tell(progress, "scoring", n_steps, n_steps)
+    result, _ = classify(
+        truth,
+        classes[proba.argmax(axis=1)],
+        classes,
+        proba=proba,
+        probes=found["probe"],
+        baselines=found["baseline"],
+        model_name=type(model).__name__,
+        n_labeled=int((codes >= 0).sum()),
+        n_bootstrap=n_bootstrap,
+        random_state=random_state,
+    )
+    if fitted is None:
+        return result
+    codes_of_test = class_codes(truth, _with_unseen(classes, truth))
+    test = EvaluatedRows(
+        codes_of_test,
+        len(result.classes),
+        lambda predict: np.asarray(predict(X_test))[tested],
+        n_bootstrap,
+        random_state,
+    )
+    return replace(
+        result,
+        calibration=assess_temperature(fitted, test, proba, source) if calibrate else None,
+        conformal=None if level is None else assess_sets(fitted, test, source, level, class_conditional),
+        rejection=None if max_error is None else assess_rejection(fitted, test, source, max_error, confidence),
+    )
+
+
+def _n_rows(X: Any) -> int:
+    return int(X.shape[0]) if hasattr(X, "shape") else len(X)
+
+
+def _labels(model: Any, y: ArrayLike | None, n: int, which: str) -> NDArray[Any]:
+    """Return labels as objects, shape (n,), None where there is none."""
+    gaps = is_unlabeled(np.asarray([]) if y is None else y, getattr(model, "unlabeled", UNLABELED))
+    if gaps.shape != (n,):
+        raise LabelError(f"{gaps.size} labels were given for {n} {which} rows")
+    labels = np.array(np.asarray(y, dtype=object), dtype=object)
+    labels[gaps] = None
+    return labels
+
+
+def _training_codes(model: Any, y: ArrayLike, n: int) -> Codes:
+    labels = _labels(model, y, n, "training")
+    codes = class_codes(labels, model.classes_)
+    strange = np.flatnonzero((codes < 0) & np.array([label is not None for label in labels]))
+    if len(strange):
+        raise LabelError(
+            f"training row {strange[0]} (counted from 0) has the label {labels[strange[0]]!r}, no class of the model; "
+            "give the labels that it was fitted with"
+        )
+    if not (codes >= 0).any():
+        raise LabelError("no training row has a label; give the labels that the model was fitted with")
+    return codes
+
+
+def _with_unseen(classes: Sequence[Any] | NDArray[Any], truth: NDArray[Any]) -> list[Any]:
+    """Return the classes, and after them the labels of evaluated rows that are none of them."""
+    known = [plain_label(label) for label in classes]
+    return known + sorted({plain_label(label) for label in truth} - set(known), key=str)
+
+
+def _keyed(kind: str, methods: Mapping[str, Predictions]) -> dict[str, Predictions]:
+    """Return methods under names that probes and baselines do not share."""
+    return {f"{kind} {name}": found for name, found in methods.items()}
 
 
 def _class_scores(confusion: NDArray[np.int64], labels: Sequence[Any]) -> tuple[ClassScore, ...]:
@@ -306,8 +385,3 @@ def _verdict(model: MethodScore, best: MethodScore | None, p_value: float | None
     if points > 0:
         return f"{points:.1f} points above {name}, which chance alone could explain ({test})."
     return f"No better than {name} ({f'{-points:.1f} points below' if points < 0 else 'equal'}; {test})."
-
-
-def _plain(label: Any) -> Any:
-    """Return a hashable Python value, None for anything missing."""
-    return None if pd.isna(label) else (label.item() if isinstance(label, np.generic) else label)

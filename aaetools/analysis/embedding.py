@@ -16,7 +16,15 @@ from sklearn.neighbors import NearestNeighbors
 from aaetools.analysis.results import LatentMap
 from aaetools.exceptions import DataError
 
-__all__ = ["MAX_UMAP_ROWS", "MIN_UMAP_ROWS", "apply_map", "compile_umap", "project_latents", "umap_embed"]
+__all__ = [
+    "MAX_UMAP_ROWS",
+    "MIN_UMAP_ROWS",
+    "apply_map",
+    "compile_umap",
+    "kept_threads",
+    "project_latents",
+    "umap_embed",
+]
 
 MIN_UMAP_ROWS = 20
 """With fewer rows UMAP has no neighbourhoods to keep."""
@@ -143,7 +151,7 @@ def umap_embed(Z: ArrayLike, random_state: int | None = None) -> tuple[NDArray[n
         "random_state": seed,
         "n_fitted": len(fitted),
     }
-    with warnings.catch_warnings(), _kept_threads():
+    with warnings.catch_warnings(), kept_threads():
         # umap and numba warn about their own inner workings (spectral start, compiler features), not the
         # codes.
         warnings.simplefilter("ignore")
@@ -174,7 +182,7 @@ def compile_umap() -> None:
 
 
 @contextmanager
-def _kept_threads() -> Iterator[None]:
+def kept_threads() -> Iterator[None]:
     """Give torch its number of threads back: numba, once it starts its own, resets the count they share."""
     torch = sys.modules.get("torch")
     n_threads = None if torch is None else torch.get_num_threads()

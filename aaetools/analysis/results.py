@@ -19,10 +19,14 @@ __all__ = [
     "SCHEMA_VERSION",
     "Agreement",
     "Analysis",
+    "Calibration",
+    "CalibrationBin",
+    "CalibrationCurve",
     "ClassScore",
     "Classification",
     "ClusterProfile",
     "Clustering",
+    "ConformalSets",
     "CountChoice",
     "CountScore",
     "DataSummary",
@@ -31,7 +35,10 @@ __all__ = [
     "Images",
     "Interval",
     "LabelAudit",
+    "LabelCurve",
+    "LabelEffect",
     "LatentMap",
+    "LeakCheck",
     "MethodScore",
     "ModelSummary",
     "NovelClasses",
@@ -39,7 +46,10 @@ __all__ = [
     "PriorMatch",
     "Proportion",
     "Provenance",
+    "Rejection",
+    "Scores",
     "Separation",
+    "ShareEstimate",
     "SuggestedRow",
     "Suggestions",
     "SuspectLabel",
@@ -68,7 +78,7 @@ class Proportion:
 
 @dataclass(frozen=True)
 class Interval:
-    """A number from ``n`` rows with its 95% interval; what the interval is taken over is said where it is used."""
+    """A number with its 95% interval, from ``n`` observations of what the owner's documentation names."""
 
     value: MaybeNaN
     low: MaybeNaN
@@ -117,12 +127,67 @@ class ModelSummary:
 
 
 @dataclass(frozen=True)
+class CalibrationBin:
+    """Rows whose confidence lies in (``low``, ``high``]: their mean confidence, and the share that is right."""
+
+    low: float
+    high: float
+    confidence: float
+    accuracy: Proportion
+
+
+@dataclass(frozen=True)
+class CalibrationCurve:
+    """How often predictions are right, by how sure the method is of them.
+
+    ``error`` is the expected calibration error of Guo et al. (2017, equation 3): the mean gap between confidence (the
+    largest probability) and accuracy over ``n_bins`` bins of equal width, weighted by rows. Every finite sample has
+    some: 95% of samples of a calibrated method with these confidences stay below ``error_if_calibrated``.
+    """
+
+    error: Interval
+    error_if_calibrated: float
+    n_bins: int
+    bins: tuple[CalibrationBin, ...]
+    """Bins that hold any row, in order."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What else there is to say of one method; intervals come from drawing the evaluated rows anew (bootstrap).
+
+    The last three compare it with the model on the same rows and are None for the model itself.
+    """
+
+    balanced_accuracy: Interval
+    """Mean of the recalls of the classes that the rows have."""
+    macro_f1: Interval
+    """Mean of F1 over the classes that the rows or the predictions have."""
+    f1: tuple[Interval, ...]
+    """F1 of each class, in the order of ``Classification.classes``; 0 where neither a row nor a prediction has it."""
+    confusion: tuple[tuple[int, ...], ...]
+    """As ``Classification.confusion``; left out, (), with more than 50 classes."""
+    log_loss: Interval | None
+    """Mean negative log-likelihood of the true class in nats; None for methods without probabilities."""
+    brier: Interval | None
+    """Mean squared distance of probabilities from the truth, summed over classes: 0 to 2."""
+    calibration: CalibrationCurve | None
+    difference: Interval | None
+    """The model's accuracy less this method's, with an interval of the paired difference."""
+    p_value: float | None
+    """McNemar's exact test of the two."""
+    p_adjusted: float | None
+    """Holm's correction of it over all methods."""
+
+
+@dataclass(frozen=True)
 class MethodScore:
-    """Accuracy of one method on the evaluated rows."""
+    """Accuracy of one method on the evaluated rows, and its other scores."""
 
     name: str
     accuracy: Proportion
     note: str = ""
+    scores: Scores | None = None
 
 
 @dataclass(frozen=True)
@@ -137,6 +202,73 @@ class ClassScore:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """Probabilities made to mean what they say, by a temperature (Guo et al. 2017, section 4.2).
+
+    ``temperature`` divides the logarithms of the probabilities: above 1 the model was too sure of itself. Its interval
+    holds what a likelihood-ratio test does not reject at 5%. ``before`` and ``after`` are scores on the evaluated rows.
+    Where ``refused`` says why there is none, the temperature is NaN and both are None.
+    """
+
+    temperature: Interval
+    source: str
+    """Which labels it was chosen on; ``temperature.n`` of them."""
+    before: Scores | None
+    after: Scores | None
+    refused: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class ConformalSets:
+    """Sets of classes that hold the true one with a probability of at least ``level`` (Sadinle et al. 2019).
+
+    ``guaranteed`` is the coverage that is proved, on average over draws of the calibration labels. Coverage and size
+    are measured on the evaluated rows. Where ``refused`` says why there are none, they are None.
+    """
+
+    level: float
+    class_conditional: bool
+    source: str
+    n_calibration: int
+    guaranteed: MaybeNaN
+    coverage: Proportion | None
+    coverage_per_class: tuple[Proportion, ...]
+    """In the order of ``Classification.classes``."""
+    mean_size: Interval | None
+    sizes: tuple[int, ...]
+    """Number of evaluated rows with a set of 1, 2, ... classes."""
+    refused: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A rule that leaves unsure rows undecided, so that few of the decided ones are wrong (Geifman and El-Yaniv 2017).
+
+    A row is accepted where the probability of all classes but the likeliest is below ``max_doubt``. With probability
+    ``confidence`` over draws of the calibration labels, at most a share ``max_error`` of accepted new rows is wrong;
+    ``bound`` is what was proved of the chosen rule. ``accepted`` and ``error`` are measured on the evaluated rows.
+    Where ``refused`` says why there is no rule, they are None.
+    """
+
+    max_error: float
+    confidence: float
+    source: str
+    n_calibration: int
+    n_candidates: int
+    """Rules that were tried; each is tested at ``(1 - confidence) / n_candidates``."""
+    max_doubt: MaybeNaN
+    bound: MaybeNaN
+    accepted: Proportion | None
+    error: Proportion | None
+    """Share of accepted rows that are wrong."""
+    error_of_all: Proportion | None
+    refused: str
+    verdict: str
+
+
+@dataclass(frozen=True)
 class Classification:
     """Accuracy on rows that training never saw, beside baselines given the same labels.
 
@@ -146,13 +278,25 @@ class Classification:
 
     classes: tuple[str, ...]
     model: MethodScore
+    """Classes read off the prior's components, no classifier is trained."""
     baselines: tuple[MethodScore, ...]
+    """Classifiers of the features."""
     balanced_accuracy: MaybeNaN
     per_class: tuple[ClassScore, ...]
     confusion: tuple[tuple[int, ...], ...]
     best_baseline: str | None
     p_value_best_baseline: float | None
     verdict: str
+    probes: tuple[MethodScore, ...] = ()
+    """Classifiers of the latent codes, fitted to the same labels."""
+    n_labeled: int = 0
+    """Labels that the model, probes and baselines were given."""
+    n_bootstrap: int = 0
+    random_state: int | None = None
+    calibration: Calibration | None = None
+    conformal: ConformalSets | None = None
+    rejection: Rejection | None = None
+    """None where they were not asked for."""
 
 
 @dataclass(frozen=True)
@@ -282,6 +426,98 @@ class Clustering:
     profiles: tuple[ClusterProfile, ...] = ()
     notes: tuple[str, ...] = ()
     """What was done on a part of the rows, and other things to know."""
+
+
+@dataclass(frozen=True)
+class LabelCurve:
+    """Held-out accuracy of one method at each number of labels per class.
+
+    ``draws[i][d]`` is the accuracy in draw d with ``labels_per_class[i]`` labels of each class, ``accuracy[i]`` their
+    mean; its n is the number of draws.
+    """
+
+    method: str
+    labels_per_class: tuple[int, ...]
+    accuracy: tuple[Interval, ...]
+    draws: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class LeakCheck:
+    """Held-out accuracy after fits to permuted labels, which nothing but chance can explain.
+
+    ``p_value`` is that of the randomisation test that renames the predicted classes at random, each draw by itself;
+    ``null_q95`` is the mean accuracy that 95% of renamings stay below. ``smallest_p_value`` is what the luckiest
+    renaming would have reached; where it is not below 0.01 the check cannot tell.
+    """
+
+    labels_per_class: int
+    accuracy: Interval
+    draws: tuple[float, ...]
+    chance: float
+    """1 / number of classes: every class gets as many labels, so their names are exchangeable."""
+    null_q95: float
+    p_value: float
+    smallest_p_value: float
+    verdict: Literal["at chance", "above chance", "cannot tell"]
+
+
+@dataclass(frozen=True)
+class LabelEffect:
+    """What the labels are worth: accuracy on rows whose labels no fit saw, against the number of labels.
+
+    Differences are paired draw by draw; their n is the number of draws.
+    """
+
+    model: str
+    classes: tuple[str, ...]
+    labels_per_class: tuple[int, ...]
+    n_draws: int
+    n_train: int
+    """Rows in each fit, most of them unlabelled."""
+    n_test: int
+    """Rows that accuracy is measured on in each draw."""
+    held_back: bool
+    """Whether the test rows were split off anew in every draw; else they are the same in all."""
+    curves: tuple[LabelCurve, ...]
+    """The model's, then the baselines'."""
+    without: tuple[LabelCurve, ...]
+    """Clusters found without labels, of the model's codes and of the features; names come from the largest labelled
+    set, so there is one point each."""
+    permuted: LeakCheck | None
+    best_without: str | None
+    gain_over_none: Interval | None
+    """Accuracy with the most labels less that of the best clusters found without any."""
+    best_baseline: str | None
+    gain_over_baseline: Interval | None
+    """Accuracy with the most labels less that of the best baseline at as many."""
+    gain_of_last_step: Interval | None
+    """Accuracy with the most labels less that with the second most."""
+    labels_in_last_step: int
+    """Labels of all classes together that the last step adds."""
+    n_fits: int
+    random_state: int | None
+    notes: tuple[str, ...]
+    verdict: str
+
+
+@dataclass(frozen=True)
+class ShareEstimate:
+    """Estimated share of each class among ``n`` unlabelled rows.
+
+    The intervals come from ``n_resamples`` resamples of rows and labels; each one's n is that of the unlabelled rows.
+    """
+
+    classes: tuple[str, ...]
+    shares: tuple[Interval, ...]
+    given: tuple[float, ...]
+    """Shares among the labelled rows."""
+    method: str
+    n: int
+    n_labeled: int
+    n_resamples: int
+    random_state: int | None
+    verdict: str
 
 
 @dataclass(frozen=True)

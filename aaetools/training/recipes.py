@@ -193,7 +193,7 @@ class FewLabelsRecipe:
         Neighbours in the graph.
     class_shares
         Share of each class among all rows, one positive number per class in sorted order; by default estimated, see
-        :func:`aaetools.propagation.class_shares`. Worth giving where classes are of very different size, because
+        :func:`aaetools.propagation.estimate_shares`. Worth giving where classes are of very different size, because
         balanced labels do not show it.
     balance_classes
         Give rows of rare classes more weight in the labelled game (see :func:`balancing_weights`); otherwise a rare

@@ -9,8 +9,10 @@ from sklearn.datasets import load_digits, make_blobs, make_classification
 
 from aaetools.labels import mask_labels
 from aaetools.propagation import (
+    absorb_labels,
     balance_shares,
     class_shares,
+    estimate_shares,
     neighbor_graph,
     propagate_labels,
     propagation_pays,
@@ -95,8 +97,46 @@ def test_shares_are_read_off_the_data_where_balanced_labels_hide_them() -> None:
 def test_shares_stay_those_of_the_labels_where_the_data_do_not_contradict() -> None:
     X, y = blobs([50, 50])
     codes = mask_labels(y, per_class=5, random_state=0)
-    spread = spread_labels(neighbor_graph(X), codes, 2, alpha=0.8)
-    assert class_shares(spread, codes).tolist() == [0.5, 0.5]
+    assert estimate_shares(neighbor_graph(X), codes, 2).tolist() == [0.5, 0.5]
+    assert class_shares(np.array([0.55, 0.45]), codes).tolist() == [0.5, 0.5]
+    assert class_shares(np.array([0.62, 0.38]), codes) == pytest.approx([0.56, 0.44])
+    assert class_shares(np.array([0.9, 0.1]), codes) == pytest.approx([0.9, 0.1])
+
+
+def test_walks_end_at_the_first_label_they_meet() -> None:
+    X, y = blobs([15, 15])
+    codes = mask_labels(y, per_class=2, random_state=0)
+    graph = neighbor_graph(X, 6)
+    free = codes < 0
+    laplacian = np.diag(np.asarray(graph.sum(1)).ravel() + 1e-6) - graph.toarray()
+    ends = np.eye(2)[codes[~free]]
+    exact = np.linalg.solve(laplacian[free][:, free], graph.toarray()[free][:, ~free] @ ends)
+    found = absorb_labels(graph, codes, 2)
+    assert np.allclose(found[free], exact / exact.sum(1, keepdims=True), atol=1e-6)
+    assert np.allclose(found[~free], ends)
+    assert (absorb_labels(graph, y, 2).argmax(1) == y).all()
+
+
+def test_with_ten_labels_of_each_class_clusters_are_counted() -> None:
+    X, y = load_digits(return_X_y=True)
+    rows = np.sort(np.concatenate([np.flatnonzero(y == k)[: 170 - 16 * k] for k in range(10)]))
+    X, y = X[rows] / 16, y[rows]
+    truth = np.bincount(y) / len(y)
+    graph = neighbor_graph(X)
+    errors = [
+        np.abs(estimate_shares(graph, mask_labels(y, per_class=10, random_state=draw), 10) - truth).max()
+        for draw in range(100, 104)
+    ]
+    assert max(errors) < 0.03
+
+
+def test_where_classes_are_no_clusters_nothing_is_counted() -> None:
+    X, y = make_classification(
+        1000, 20, n_informative=8, n_redundant=2, n_classes=3, weights=[0.7, 0.2, 0.1], random_state=100
+    )
+    codes = np.where(np.random.RandomState(100).rand(1000) < 0.15, y, -1)
+    given = np.bincount(codes[codes >= 0]) / (codes >= 0).sum()
+    assert estimate_shares(neighbor_graph(X), codes, 3) == pytest.approx(given, abs=0.02)
 
 
 def test_labels_travel_less_far_in_small_data() -> None:

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from aaetools.analysis.classification import classify
 from aaetools.analysis.results import Analysis, ClusterProfile, FeatureEffect, Interval, Separation
+from aaetools.analysis.scores import Predictions
 from aaetools.reports import render
 from aaetools.reports.blocks import Chapter, Note, Row, Table
 from aaetools.reports.chapters import CHAPTERS
@@ -227,6 +229,34 @@ def test_without_labels_nothing_is_claimed_about_classes(page_of: Pages) -> None
     assert "Not measured" in page.words
     assert "without any label" in page.words
     assert not any("given label" in image["alt"] for image in page.all("img"))
+
+
+def test_scores_of_probabilities_stand_in_one_table(make_analysis: Callable[..., Analysis]) -> None:
+    rng = np.random.default_rng(0)
+    true = rng.integers(3, size=200)
+    proba = 0.6 * np.eye(3)[true] + 0.4 * rng.dirichlet([1, 1, 1], size=200)
+    found, _ = classify(
+        true,
+        proba.argmax(axis=1),
+        [0, 1, 2],
+        proba=proba,
+        probes={"svm": Predictions(true)},
+        baselines={"knn": Predictions(1 - np.minimum(true, 1), proba=np.roll(proba, 1, axis=1))},
+        random_state=5,
+    )
+    analysis = dataclasses.replace(make_analysis(classes=("0", "1", "2"), images=False), classification=found)
+    chapter = CHAPTERS["accuracy"](analysis)
+    assert chapter is not None
+    table = next(b for b in chapter.blocks if isinstance(b, Table) and b.caption == "Predictions and probabilities")
+    model, probe, baseline = table.rows
+    assert (model[1], probe[:2], baseline[:2]) == ("prior", ("svm", "latent codes"), ("k-NN", "features"))
+    assert probe[5:] == ("\N{EN DASH}",) * 4
+    scores = found.model.scores
+    assert scores is not None
+    assert scores.log_loss is not None
+    assert model[5].startswith(f"{scores.log_loss.value:.2f}"[:4])
+    assert "[" in model[5]
+    assert "(seed 5)" in Page(render(analysis)).words
 
 
 def test_skipped_umap_is_explained_and_clusters_fall_back_to_the_latent_map(page_of: Pages) -> None:

@@ -2,122 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from sklearn.datasets import load_iris
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 
-from aaetools.analysis import classification
-from aaetools.analysis.classification import (
-    BASELINES,
-    BaselinePredictions,
-    class_codes,
-    classify,
-    compare_baselines,
-    mcnemar,
-    wilson_interval,
-)
+from aaetools import AdversarialAutoencoder, mask_labels, split_holdout
+from aaetools.analysis import result_from_json, result_to_json
+from aaetools.analysis.classification import classify, classify_latents
+from aaetools.analysis.results import Classification
+from aaetools.analysis.scores import Predictions
 from aaetools.exceptions import DataError, LabelError
-
-
-@pytest.mark.parametrize(("k", "n"), [(0, 5), (1, 7), (95, 100), (30, 30)])
-def test_wilson_interval_is_scipys(k: int, n: int) -> None:
-    share, oracle = wilson_interval(k, n), binomtest(k, n).proportion_ci(method="wilson")
-    assert (share.value, share.n) == (k / n, n)
-    assert (share.low, share.high) == pytest.approx((oracle.low, oracle.high), abs=1e-12)
-    assert 0 <= share.low <= share.value <= share.high <= 1
-
-
-def test_wilson_interval_without_rows_is_everything() -> None:
-    share = wilson_interval(0, 0)
-    assert np.isnan(share.value)
-    assert (share.low, share.high, share.n) == (0.0, 1.0, 0)
-    with pytest.raises(ValueError, match="5 of 4"):
-        wilson_interval(5, 4)
-
-
-def test_mcnemar_counts_only_the_rows_on_which_the_methods_differ() -> None:
-    a, b = np.array([1] * 10 + [0] * 2 + [1] * 50), np.array([0] * 10 + [1] * 2 + [1] * 50)
-    assert mcnemar(a, b) == pytest.approx(binomtest(10, 12).pvalue)
-    assert mcnemar(a, b) == mcnemar(b, a)
-    assert mcnemar(a, a) == 1
-
-
-def test_class_codes_find_labels_whatever_their_dtype() -> None:
-    assert class_codes(np.array([2.0, np.nan, 7.0]), np.array([2, 7])).tolist() == [0, -1, 1]
-    assert class_codes(np.array(["b", None, "x"], dtype=object), ["a", "b"]).tolist() == [1, -1, -1]
-
-
-def groups(n: int = 60, seed: int = 0) -> tuple[Any, Any]:
-    codes = np.arange(n) % 3
-    return np.random.default_rng(seed).standard_normal((n, 2)) + 8 * np.eye(3)[codes][:, :2], codes
-
-
-@pytest.mark.parametrize("name", sorted(BASELINES))
-def test_baselines_learn_separate_groups_from_one_label_each(name: str) -> None:
-    X, truth = groups()
-    given = np.where(np.arange(60) < 3, truth, -1)
-    X_eval, y_eval = groups(seed=1)
-    found = compare_baselines(X, given, X_eval, baselines=[name], random_state=0)[name].predicted
-    assert (found == y_eval).mean() > 0.9
-
-
-def test_supervised_baselines_ignore_unlabelled_rows_and_none_sees_evaluated_rows() -> None:
-    X, truth = groups()
-    given = np.where(np.arange(60) < 9, truth, -1)
-    other = X.copy()
-    other[9:] += 100
-    X_eval = groups(seed=1)[0]
-    for name in ("logistic_regression", "knn"):
-        first, second = (compare_baselines(rows, given, X_eval, baselines=[name])[name] for rows in (X, other))
-        assert (first.predicted == second.predicted).all()
-    for name in BASELINES:
-        together = compare_baselines(X, given, X_eval, baselines=[name], random_state=0)[name].predicted
-        alone = [
-            compare_baselines(X, given, row[None], baselines=[name], random_state=0)[name].predicted[0]
-            for row in X_eval[:5]
-        ]
-        assert together[:5].tolist() == alone
-
-
-def test_graph_baseline_is_thinned_above_its_limit_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(classification, "MAX_GRAPH_ROWS", 30)
-    X, truth = groups()
-    given = np.where(np.arange(60) < 9, truth, -1)
-    rows = classification._graph_rows(given, 0)
-    assert len(rows) == 30
-    assert set(range(9)) <= set(rows.tolist())
-    found = compare_baselines(X, given, X, baselines=["label_spreading"], random_state=0)["label_spreading"]
-    assert found.note == "fitted on 30 of 60 rows to bound its memory"
-    full = classification._graph_rows(truth, 0)
-    assert np.bincount(truth[full]).tolist() == [10, 10, 10]
-
-
-def test_baselines_that_do_not_settle_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    from sklearn.linear_model import LogisticRegression
-
-    monkeypatch.setitem(BASELINES, "logistic_regression", lambda seed: LogisticRegression(max_iter=1))
-    X, truth = groups()
-    note = compare_baselines(X, truth, X, baselines=["logistic_regression"])["logistic_regression"].note
-    assert "stopped after 1 rounds" in note
-
-
-def test_a_single_labelled_class_is_predicted_everywhere() -> None:
-    X, _ = groups()
-    given = np.full(60, -1)
-    given[:4] = 2
-    for found in compare_baselines(X, given, X[:5]).values():
-        assert found.predicted.tolist() == [2] * 5
-        assert found.note == "only one class has labels"
-
-
-def test_baselines_refuse_unknown_names_and_no_labels() -> None:
-    X, truth = groups()
-    with pytest.raises(DataError, match="unknown baseline 'svm'"):
-        compare_baselines(X, truth, X, baselines=["svm"])
-    with pytest.raises(LabelError, match="no training row has a label"):
-        compare_baselines(X, np.full(60, -1), X)
 
 
 def test_scores_of_a_worked_example() -> None:
@@ -163,8 +65,8 @@ def test_the_verdict_claims_no_more_than_the_test_allows(model_right: int, other
         return (np.arange(100) >= right).astype(int)
 
     others = {
-        "knn": BaselinePredictions(predictions(other_right)),
-        "worse": BaselinePredictions(predictions(5)),
+        "knn": Predictions(predictions(other_right)),
+        "worse": Predictions(predictions(5)),
     }
     result, _ = classify(truth, predictions(model_right), [0, 1], baselines=others)
     assert result.best_baseline == "knn"
@@ -174,3 +76,202 @@ def test_the_verdict_claims_no_more_than_the_test_allows(model_right: int, other
 def test_predictions_must_match_the_rows() -> None:
     with pytest.raises(LabelError, match="2 true labels and 1 predictions"):
         classify([0, 1], [0], [0, 1])
+
+
+# -- a fitted model beside probes and baselines ----------------------------------------------------------------------
+
+FEW: dict[str, Any] = {"baselines": ["knn", "label_spreading"], "n_bootstrap": 100, "random_state": 0}
+
+
+def classified(digits: Any, model: Any, **settings: Any) -> Classification:
+    return classify_latents(model, digits.X, digits.y, digits.X_holdout, digits.y_holdout, **{**FEW, **settings})
+
+
+def halves(digits: Any) -> tuple[dict[str, Any], Any, Any]:
+    """Split the hold-out into calibration rows, as arguments, and test rows with their labels."""
+    order = np.random.default_rng(0).permutation(len(digits.y_holdout))
+    held, test = order[: len(order) // 2], order[len(order) // 2 :]
+    settings = {"X_calibration": digits.X_holdout[held], "y_calibration": digits.y_holdout[held]}
+    return settings, digits.X_holdout[test], digits.y_holdout[test]
+
+
+def test_model_probes_and_baselines_are_scored_on_the_same_rows(digits: Any, digits_model: Any) -> None:
+    found = classified(digits, digits_model, probes=["knn", GaussianNB()])
+    assert [score.name for score in found.probes] == ["knn", "GaussianNB"]
+    assert [score.name for score in found.baselines] == ["knn", "label_spreading"]
+    assert (found.n_labeled, found.n_bootstrap, found.random_state) == (32, 100, 0)
+    for score in (found.model, *found.probes, *found.baselines):
+        assert score.scores is not None
+        assert np.sum(score.scores.confusion) == score.accuracy.n == len(digits.y_holdout)
+        assert score.accuracy.value > 0.7
+        assert score.scores.log_loss is not None
+    assert found.model.scores is not None
+    assert found.model.scores.log_loss is not None
+    proba = np.clip(digits_model.predict_proba(digits.X_holdout).astype(float), 2.3e-16, 1)
+    own = -np.log(proba[np.arange(len(proba)), digits.y_holdout]).mean()
+    assert found.model.scores.log_loss.value == pytest.approx(own, rel=1e-6)
+    assert found.calibration is None
+    assert found.conformal is None
+    assert found.rejection is None
+    assert result_from_json(result_to_json(found), Classification) == found
+
+
+def test_test_rows_and_labels_reach_no_fit(digits: Any, digits_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted: list[Any] = []
+    for kind in (KNeighborsClassifier, LogisticRegression, LabelSpreading, SelfTrainingClassifier, PCA):
+        original = kind.fit
+
+        def fit(self: Any, X: Any, *rest: Any, original: Any = original, **more: Any) -> Any:
+            fitted.append(np.array(X))
+            return original(self, X, *rest, **more)
+
+        monkeypatch.setattr(kind, "fit", fit)
+    settings, X_test, y_test = halves(digits)
+    arguments = {"baselines": ["knn", "label_spreading", "self_training"], "random_state": 0, "n_bootstrap": 20}
+    arguments |= {**settings, "calibrate": True, "level": 0.9, "max_error": 0.2}
+    first = classify_latents(digits_model, digits.X, digits.y, X_test, y_test, **arguments)
+    seen, fitted[:] = list(fitted), []
+    wrong = np.roll(y_test, 1)
+    other = classify_latents(digits_model, digits.X, digits.y, X_test[::-1] * 0.5, wrong, **arguments)
+    assert len(seen) == len(fitted) > 4
+    assert all(np.array_equal(a, b) for a, b in zip(seen, fitted, strict=True))
+    assert first.calibration is not None
+    assert other.calibration is not None
+    assert first.calibration.temperature == other.calibration.temperature
+    assert first.rejection is not None
+    assert other.rejection is not None
+    assert first.rejection.max_doubt == other.rejection.max_doubt
+
+
+def test_calibration_labels_change_nothing_but_calibration(digits: Any, digits_model: Any) -> None:
+    settings, X_test, y_test = halves(digits)
+    plain = classify_latents(digits_model, digits.X, digits.y, X_test, y_test, **FEW)
+    with_more = classify_latents(
+        digits_model, digits.X, digits.y, X_test, y_test, **FEW, **settings, calibrate=True, level=0.8, max_error=0.2
+    )
+    assert replace(with_more, calibration=None, conformal=None, rejection=None) == plain
+    calibration, sets, rule = with_more.calibration, with_more.conformal, with_more.rejection
+    assert calibration is not None
+    assert calibration.before == replace(plain.model.scores, difference=None, p_value=None, p_adjusted=None)  # type: ignore[type-var]
+    assert calibration.temperature.n == len(settings["y_calibration"])
+    assert sets is not None
+    assert sets.coverage is not None
+    assert sets.guaranteed == sets.level == 0.8
+    assert sum(sets.sizes) == sets.coverage.n == len(y_test)
+    assert sets.mean_size is not None
+    assert sets.mean_size.value == pytest.approx(np.average([1, 2, 3, 4], weights=sets.sizes))
+    assert sets.coverage.high > 0.8
+    assert rule is not None
+    assert rule.accepted is not None
+    assert rule.error is not None
+    assert rule.error.n == round(rule.accepted.value * rule.accepted.n)
+    assert rule.bound <= 0.2
+    assert result_from_json(result_to_json(with_more), Classification) == with_more
+
+
+def test_too_few_calibration_labels_are_refused_with_the_reason_and_the_rest_stays(
+    digits: Any, digits_model: Any
+) -> None:
+    found = classified(
+        digits,
+        digits_model,
+        X_calibration=digits.X_holdout[:12],
+        y_calibration=digits.y_holdout[:12],
+        calibrate=True,
+        level=0.99,
+        max_error=0.01,
+    )
+    assert found.calibration is not None
+    assert found.conformal is not None
+    assert found.rejection is not None
+    for part, reason in (
+        (found.calibration, "12 labels held back are too few"),
+        (found.conformal, "12 labels held back cannot give sets"),
+        (found.rejection, "12 labels held back cannot prove"),
+    ):
+        assert part.refused.startswith(reason)
+        assert part.refused in part.verdict
+    assert np.isnan(found.calibration.temperature.value)
+    assert found.model.accuracy.value > 0.7
+
+
+def test_cross_fitting_calibrates_without_further_rows() -> None:
+    X, y = load_iris(return_X_y=True)
+    train, test = split_holdout(y, 0.4, random_state=0)
+    given = mask_labels(y[train], per_class=16, random_state=0)
+    told: list[str] = []
+    model = AdversarialAutoencoder(max_epochs=3, hidden_layer_sizes=(16,), random_state=0).fit(X[train], given)
+    found = classify_latents(
+        model,
+        X[train],
+        given,
+        X[test],
+        y[test],
+        **FEW,
+        n_folds=2,
+        level=0.9,
+        progress=lambda what, *_: told.append(what),
+    )
+    assert found.conformal is not None
+    assert found.conformal.n_calibration == 48
+    assert found.conformal.guaranteed < 0.8
+    assert "2 copies of the model" in found.conformal.source
+    assert told.count("fitting without labels held back") == 3
+
+
+def test_labels_without_a_class_are_errors_in_tests_and_refused_elsewhere(digits: Any, digits_model: Any) -> None:
+    y_test = digits.y_holdout.copy()
+    y_test[:3], y_test[3:10] = 9, -1
+    settings, _, _ = halves(digits)
+    found = classify_latents(
+        digits_model,
+        digits.X,
+        digits.y,
+        digits.X_holdout,
+        y_test,
+        **FEW,
+        **settings,
+        calibrate=True,
+        level=0.9,
+        max_error=0.3,
+    )
+    assert found.classes == ("0", "1", "2", "3", "9")
+    assert found.model.accuracy.n == len(y_test) - 7
+    assert found.conformal is not None
+    assert found.conformal.coverage_per_class[4].value == 0
+    with pytest.raises(LabelError, match=r"training row 0 .* has the label 9, no class of the model"):
+        classify_latents(digits_model, digits.X, np.full(len(digits.X), 9), digits.X_holdout, y_test)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"y": np.full(5, -1)}, LabelError, "5 labels were given for .* training rows"),
+        ({"y": None}, LabelError, "0 labels were given for .* training rows"),
+        ({"y_test": [1, 2]}, LabelError, "2 labels were given for .* test rows"),
+        ({"level": 0.9}, DataError, "calibration needs labels that training had not"),
+        ({"level": 0.9, "X_calibration": [[0]]}, DataError, "calibration needs labels that training had not"),
+        ({"level": 0.9, "X_calibration": [[0]], "y_calibration": [0], "n_folds": 2}, DataError, "two ways"),
+        ({"n_folds": 2}, DataError, "nothing to calibrate"),
+        ({"probes": ["oracle"]}, DataError, "unknown probe 'oracle'"),
+        ({"baselines": ["oracle"]}, DataError, "unknown baseline 'oracle'"),
+    ],
+)
+def test_bad_input_is_named(
+    digits: Any, digits_model: Any, change: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    given = {"y": digits.y, "y_test": digits.y_holdout, **change}
+    y, y_test = given.pop("y"), given.pop("y_test")
+    with pytest.raises(error, match=message):
+        classify_latents(digits_model, digits.X, y, digits.X_holdout, y_test, **given)
+
+
+def test_no_labels_at_all_are_refused(digits: Any, digits_model: Any, make_model: Any) -> None:
+    nothing = np.full(len(digits.y_holdout), -1)
+    with pytest.raises(LabelError, match="no test row has a label"):
+        classify_latents(digits_model, digits.X, digits.y, digits.X_holdout, nothing)
+    with pytest.raises(LabelError, match="no training row has a label"):
+        classify_latents(digits_model, digits.X, np.full(len(digits.X), -1), digits.X_holdout, digits.y_holdout)
+    unlabelled = make_model(4).fit(digits.X)
+    with pytest.raises(LabelError, match="fitted without labels"):
+        classify_latents(unlabelled, digits.X, digits.y, digits.X_holdout, digits.y_holdout)

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aaetools.analysis.classification import BaselinePredictions, classify
+from aaetools.analysis.classification import classify
 from aaetools.analysis.health import dead_axes, health_warnings, late_mean
 from aaetools.analysis.prior_match import prior_match
 from aaetools.analysis.results import Classification
+from aaetools.analysis.scores import Predictions
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +80,8 @@ def judged(model_right: int, baseline_right: int | None) -> Classification:
     others = {}
     if baseline_right is not None:
         others = {
-            "label_spreading": BaselinePredictions(predicted(baseline_right)),
-            "knn": BaselinePredictions(predicted(2)),
+            "label_spreading": Predictions(predicted(baseline_right)),
+            "knn": Predictions(predicted(2)),
         }
     return classify(np.zeros(100, dtype=int), predicted(model_right), [0, 1], baselines=others)[0]
 

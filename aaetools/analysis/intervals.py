@@ -1,0 +1,67 @@
+"""Intervals of shares, and paired comparisons of methods on the same rows."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import beta, binomtest, norm
+
+from aaetools.analysis.results import Proportion
+
+__all__ = ["error_bound", "mcnemar", "wilson_interval"]
+
+
+def wilson_interval(k: int, n: int, level: float = 0.95) -> Proportion:
+    """Return ``k / n`` with its Wilson score interval; without rows the value is NaN and the interval [0, 1].
+
+    Notes
+    -----
+    Wilson, "Probable inference, the law of succession, and statistical inference", JASA 1927.
+
+    Examples
+    --------
+    >>> p = wilson_interval(9, 10)
+    >>> round(p.low, 3), round(p.high, 3)
+    (0.596, 0.982)
+    """
+    if not 0 <= k <= n:
+        raise ValueError(f"{k} of {n} is not a share")
+    if n == 0:
+        return Proportion(float("nan"), 0.0, 1.0, 0)
+    z2 = float(norm.ppf((1 + level) / 2)) ** 2
+    share = k / n
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = np.sqrt(z2) / (1 + z2 / n) * np.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    # At k = 0 and k = n the interval ends exactly at 0 and 1; rounding would leave it an ulp inside or
+    # outside.
+    low = 0.0 if k == 0 else float(centre - half)
+    high = 1.0 if k == n else float(centre + half)
+    return Proportion(share, low, high, n)
+
+
+def mcnemar(right: ArrayLike, other_right: ArrayLike) -> float:
+    """Return McNemar's exact two-sided p-value, given which of the rows each of two methods got right."""
+    a, b = np.asarray(right, dtype=bool), np.asarray(other_right, dtype=bool)
+    only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
+    if only_a + only_b == 0:
+        return 1.0
+    return float(binomtest(only_a, only_a + only_b, 0.5).pvalue)
+
+
+def error_bound(errors: int, n: int, confidence: float = 0.95) -> float:
+    """Return the one-sided upper Clopper-Pearson bound of a rate of which ``errors`` of ``n`` trials were seen.
+
+    The true rate is above it in at most a share ``1 - confidence`` of samples, exactly, whatever the rate and n are.
+
+    Notes
+    -----
+    Clopper and Pearson, "The use of confidence or fiducial limits", Biometrika 1934.
+
+    Examples
+    --------
+    >>> round(error_bound(0, 59), 3)
+    0.05
+    """
+    if not 0 <= errors <= n:
+        raise ValueError(f"{errors} of {n} is not a share")
+    return 1.0 if errors == n else float(beta.ppf(confidence, errors + 1, n - errors))
