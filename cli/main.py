@@ -22,6 +22,7 @@ COMMANDS = (
     "sample",
     "report",
     "prior-match",
+    "cluster",
     "classify",
     "label-effect",
     "audit",

@@ -30,7 +30,7 @@ from aaetools.reports.blocks import (
 from aaetools.reports.summary import VERDICTS, farthest
 
 if TYPE_CHECKING:
-    from aaetools.analysis.results import Analysis, Classification, Images, Interval
+    from aaetools.analysis.results import Analysis, Classification, Clustering, Images, Interval, Proportion
 
 __all__ = ["CHAPTERS", "MAX_POINTS"]
 
@@ -39,6 +39,9 @@ MAX_POINTS = 20_000
 
 _FOLD = 12
 """Tables with more lines than this are folded away at first."""
+
+_SMALL = 0.2
+"""Effects below this, in standard deviations, are not listed (Cohen 1988)."""
 
 _CURVE_SIZE = (5.5, 3.2)
 
@@ -330,21 +333,9 @@ def _clusters(analysis: Analysis) -> Chapter:
         ("Method", text.shorten(text.method_name(found.method), 80)),
         ("Number of clusters", text.count(found.n_clusters)),
         ("Why this number", text.shorten(found.reason, 300)),
-        ("Silhouette (1: well apart, 0: touching)", text.number(found.silhouette)),
     ]
-    if found.agreement is not None:
-        accuracy = found.agreement.accuracy
-        pairs += [
-            (
-                f"Agreement with known labels ({text.count(found.agreement.n, 'row')})",
-                f"{text.percent(accuracy.value)} (95% interval {text.interval(accuracy)})",
-            ),
-            ("Adjusted Rand index (1: identical, 0: chance)", text.number(found.agreement.adjusted_rand)),
-            (
-                "Adjusted mutual information (1: identical, 0: chance)",
-                text.number(found.agreement.adjusted_mutual_info),
-            ),
-        ]
+    if found.n_noise:
+        pairs.append(("Rows in no cluster (noise)", f"{found.n_noise:,} ({text.share(found.n_noise, found.n)})"))
     kind, name = ("umap", "UMAP") if _has(rows, "umap_x") else ("latent", "Latent codes")
     shown, remark = _thin(rows[rows[f"{kind}_x"].notna() & rows[f"{kind}_y"].notna()], by="cluster")
     names = [None if pd.isna(cluster) or cluster < 0 else str(int(cluster)) for cluster in shown["cluster"]]
@@ -360,13 +351,54 @@ def _clusters(analysis: Analysis) -> Chapter:
             )
         )
     about, sizes = facts("How the clusters were found", pairs), _cluster_sizes(analysis)
+    measures = _cluster_measures(found)
     # Few clusters: their sizes stand beside the picture. Many: the facts do.
-    blocks = (*side_by_side(*figures, about), sizes) if sizes.folded else (*side_by_side(*figures, sizes), about)
+    first, second = (about, sizes) if sizes.folded else (sizes, about)
+    blocks = (*side_by_side(*figures, first), *side_by_side(second, measures), *map(Note, found.notes))
     return Chapter("clusters", "Clusters", text.shorten(found.verdict, 400), blocks)
+
+
+def _cluster_measures(found: Clustering) -> Table:
+    """Return agreement with labels and separation, each with its interval, where it was measured."""
+    measures: list[tuple[str, Interval | Proportion | None]] = []
+    if found.agreement is not None:
+        agreement = found.agreement
+        measures += [
+            ("Accuracy, clusters matched with classes one to one", agreement.accuracy),
+            ("Accuracy, clusters named by their surest row", agreement.paper_accuracy),
+            ("Purity", agreement.purity),
+            ("Adjusted Rand index (1: identical, 0: chance)", agreement.adjusted_rand),
+            ("Adjusted mutual information (1: identical, 0: chance)", agreement.adjusted_mutual_info),
+            ("V-measure, or normalised mutual information", agreement.v_measure),
+            ("Homogeneity", agreement.homogeneity),
+            ("Completeness", agreement.completeness),
+        ]
+    if found.separation is not None:
+        measures += [
+            ("Silhouette (1: well apart, 0: touching)", found.separation.silhouette),
+            ("Davies-Bouldin index (lower is better)", found.separation.davies_bouldin),
+            ("Calinski-Harabasz index (higher is better)", found.separation.calinski_harabasz),
+            ("Stability on parts of the rows (1: always the same)", found.separation.stability),
+        ]
+    lines = tuple(
+        (name, text.number(value.value), f"{text.number(value.low)} to {text.number(value.high)}", text.count(value.n))
+        for name, value in measures
+        if value is not None
+    )
+    return Table("How good the clusters are", ("measure", "value", "95% interval", "rows"), lines)
 
 
 def _cluster_sizes(analysis: Analysis) -> Table:
     rows = analysis.tables.rows
+    apart = {
+        profile.cluster: ", ".join(
+            f"{text.shorten(effect.feature, 30)} {'+' if effect.effect.value > 0 else ''}"
+            f"{text.number(effect.effect.value, 2)}"
+            for effect in profile.features[:3]
+            if abs(effect.effect.value) >= _SMALL
+        )
+        for profile in analysis.clustering.profiles
+    }
     known = pd.Series(_labels(rows, "label_true"), index=rows.index, dtype=object)
     known = known.where(known.notna(), pd.Series(_labels(rows, "label_given"), index=rows.index, dtype=object))
     lines = []
@@ -377,13 +409,15 @@ def _cluster_sizes(analysis: Analysis) -> Table:
             # Of equally common labels the first in order: the order of rows must not matter.
             label = min(tally.index[tally == tally.iloc[0]])
             common = f"{text.shorten(label, 40)} ({tally.iloc[0]:,} of {int(tally.sum()):,})"
-        lines.append((str(cluster), text.count(size), text.share(size, len(rows)), common))
+        features = apart.get(cluster) or text.MISSING
+        lines.append((str(cluster), text.count(size), text.share(size, len(rows)), common, features))
     noise = int((rows["cluster"] == -1).sum())
     if noise:
-        lines.append(("noise", text.count(noise), text.share(noise, len(rows)), text.MISSING))
-    columns = ("cluster", "rows", "share", "most common known label")[: None if known.notna().any() else 3]
-    cells = tuple(line[: len(columns)] for line in lines)
-    return Table("Each cluster", columns, cells, folded=len(lines) > _FOLD)
+        lines.append(("noise", text.count(noise), text.share(noise, len(rows)), text.MISSING, text.MISSING))
+    columns = ("cluster", "rows", "share", "most common known label", "set apart by (standard deviations)")
+    kept = [i for i in range(5) if i < 3 or (known.notna().any() if i == 3 else any(apart.values()))]
+    cells = tuple(tuple(line[i] for i in kept) for line in lines)
+    return Table("Each cluster", tuple(columns[i] for i in kept), cells, folded=len(lines) > _FOLD)
 
 
 def _prior(analysis: Analysis) -> Chapter:

@@ -31,7 +31,12 @@ __all__ = [
 MISSING = "\N{EN DASH}"
 """Shown where there is no number."""
 
-_METHOD_NAMES = {"knn": "k-NN", "kmeans": "k-means", "AdversarialAutoencoder": "Adversarial autoencoder"}
+_METHOD_NAMES = {
+    "knn": "k-NN",
+    "kmeans": "k-means",
+    "hdbscan": "HDBSCAN",
+    "AdversarialAutoencoder": "Adversarial autoencoder",
+}
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _MINUS = "\N{MINUS SIGN}"
 _TIMES = "\N{MULTIPLICATION SIGN}"

@@ -5,7 +5,9 @@ from aaetools.analysis.baselines import BASELINES, FURTHER_BASELINES, PROBES
 from aaetools.analysis.calibrated import CalibratedClassifier
 from aaetools.analysis.class_shares import estimate_class_shares
 from aaetools.analysis.classification import classify, classify_latents, compare_baselines, wilson_interval
-from aaetools.analysis.clustering import CLUSTERERS, cluster_latents
+from aaetools.analysis.cluster_count import CHOOSERS, choose_n_clusters
+from aaetools.analysis.clusterers import CLUSTERERS, PriorComponents
+from aaetools.analysis.clustering import cluster_latents
 from aaetools.analysis.cross_fit import CROSS_FITS
 from aaetools.analysis.divergences import DIVERGENCES, divergence
 from aaetools.analysis.embedding import apply_map, compile_umap, project_latents, umap_embed
@@ -26,6 +28,7 @@ from aaetools.analysis.suggestion import STRATEGIES, suggest_labels
 
 __all__ = [
     "BASELINES",
+    "CHOOSERS",
     "CLUSTERERS",
     "CROSS_FITS",
     "DIVERGENCES",
@@ -37,6 +40,7 @@ __all__ = [
     "Analysis",
     "CalibratedClassifier",
     "Images",
+    "PriorComponents",
     "Tables",
     "analysis_from_json",
     "analysis_json_schema",
@@ -44,6 +48,7 @@ __all__ = [
     "analyze",
     "apply_map",
     "audit_labels",
+    "choose_n_clusters",
     "classify",
     "classify_latents",
     "cluster_latents",

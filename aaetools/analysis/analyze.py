@@ -151,7 +151,7 @@ def analyze(
         classification, alarms = _classification(model, rows, baselines, random_state)
     say("clustering")
     with one_thread_for(rows.codes.size):
-        clusters, clustering = _clustering(model, rows, n_clusters, random_state)
+        clusters, clustering = _clustering(model, rows, n_clusters, (X, X_holdout), dataset, random_state)
     say("testing the prior match")
     match, removed = _prior_match(model, rows, n_resamples, random_state)
     if removed:
@@ -275,15 +275,27 @@ def _classification(
 
 
 def _clustering(
-    model: Any, rows: _Rows, n_clusters: int | None, random_state: int
+    model: Any,
+    rows: _Rows,
+    n_clusters: int | None,
+    blocks: tuple[ArrayLike, ArrayLike | None],
+    dataset: Any,
+    random_state: int,
 ) -> tuple[NDArray[np.int64], Clustering]:
-    truth = encode_labels(rows.true, None).codes
+    known = bool((~pd.isna(rows.true)).any())
+    X, X_holdout = (None if block is None else np.asarray(block, dtype=np.float32) for block in blocks)
+    features = X if X_holdout is None or rows.n_holdout == 0 else np.concatenate([X, X_holdout])
+    names = _feature_names(model, dataset)
     return cluster_latents(
         rows.codes,
         n_clusters,
-        truth if (truth >= 0).any() else None,
+        rows.true if known else None,
         random_state=random_state,
         n_classes=len(model.classes_) or None,
+        X=features,
+        feature_names=names if len(names) == rows.scaled.shape[1] else (),
+        row_ids=rows.ids,
+        unlabeled=None,
     )
 
 
@@ -431,9 +443,6 @@ def _spread_over(codes: NDArray[np.int64], n: int, rng: np.random.Generator) -> 
 def _data_summary(model: Any, rows: _Rows, dataset: Any, image_shape: tuple[int, ...] | None) -> DataSummary:
     codes = class_codes(rows.given[: rows.n_train], model.classes_)
     counts = np.bincount(codes[codes >= 0], minlength=len(model.classes_))
-    names = getattr(dataset, "feature_names", ())
-    if not len(names):
-        names = getattr(model, "feature_names_in_", ())
     return DataSummary(
         name=str(getattr(dataset, "name", "data")),
         source=str(getattr(dataset, "source", "")),
@@ -443,7 +452,7 @@ def _data_summary(model: Any, rows: _Rows, dataset: Any, image_shape: tuple[int,
         n_labeled=int((codes >= 0).sum()),
         classes=tuple(str(label) for label in model.classes_),
         labeled_per_class=tuple(int(count) for count in counts),
-        feature_names=tuple(str(name) for name in names),
+        feature_names=_feature_names(model, dataset),
         target_name=getattr(dataset, "target_name", None),
         image_shape=image_shape,
         sha256=str(getattr(dataset, "sha256", "")),
@@ -488,6 +497,13 @@ def _provenance(command: str, random_state: int, notes: Sequence[str]) -> Proven
 
 
 # --- Small parts ------------------------------------------------------------------------------------
+
+
+def _feature_names(model: Any, dataset: Any) -> tuple[str, ...]:
+    names = getattr(dataset, "feature_names", ())
+    if not len(names):
+        names = getattr(model, "feature_names_in_", ())
+    return tuple(str(name) for name in names)
 
 
 def _ids(ids: ArrayLike | None, first: int, n: int, which: str) -> NDArray[Any]:

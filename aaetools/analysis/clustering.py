@@ -2,238 +2,250 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import linear_sum_assignment
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, silhouette_score
-from sklearn.mixture import GaussianMixture
 
-from aaetools.analysis.classification import wilson_interval
-from aaetools.analysis.results import Agreement, Clustering
+from aaetools.analysis.cluster_agreement import cluster_agreement
+from aaetools.analysis.cluster_count import CHOOSERS, MAX_CLUSTERS, choose_n_clusters
+from aaetools.analysis.cluster_profile import centre_distances, cluster_profiles
+from aaetools.analysis.cluster_quality import MAX_PAIR_ROWS, MAX_QUALITY_ROWS, separation
+from aaetools.analysis.clusterers import fit_clusters, method_of
+from aaetools.analysis.progress import Progress
+from aaetools.analysis.results import Clustering, CountChoice
 from aaetools.exceptions import DataError, LabelError
-from aaetools.labels import UNLABELED, encode_labels
+from aaetools.labels import UNLABELED, LabelCoding, encode_labels
 
-__all__ = [
-    "CLUSTERERS",
-    "MAX_CLUSTERS",
-    "choose_n_clusters",
-    "cluster_agreement",
-    "cluster_latents",
-    "contingency",
-    "gaussian_mixture_clusters",
-    "kmeans_clusters",
-    "prior_component_clusters",
-]
+__all__ = ["cluster_latents"]
 
-MAX_CLUSTERS = 20
-"""Most clusters that are tried when neither the caller nor the labels say how many there are."""
+_FEWEST_ROWS = 4
+"""Fewer rows than this are one cluster, unless the caller gives the number."""
 
-_SILHOUETTE_ROWS = 2_000
-_CHOICE_ROWS = 4_000
-_MANY_ROWS = 20_000
+_LARGEST = 1e15
+"""Squares of larger codes overflow in single precision."""
 
 Labels = NDArray[np.int64]
-
-
-def kmeans_clusters(Z: NDArray[Any], n_clusters: int, random_state: int | None, prior: Any = None) -> Labels:
-    """Return k-means clusters, shape (n,); fewer restarts above 20,000 rows."""
-    n_init = 10 if len(Z) <= _MANY_ROWS else 3
-    with warnings.catch_warnings():
-        # Codes that differ by rounding only: fewer clusters than asked for are found, and the sizes show it.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        found = KMeans(n_clusters, n_init=n_init, random_state=random_state).fit_predict(Z)
-    return np.asarray(found, dtype=np.int64)
-
-
-def gaussian_mixture_clusters(Z: NDArray[Any], n_clusters: int, random_state: int | None, prior: Any = None) -> Labels:
-    """Return the most likely component of a Gaussian mixture with full covariances, shape (n,)."""
-    # The mixture is scale-dependent through this floor only; relative to the codes' own variance it is not.
-    floor = max(1e-6 * float(np.var(Z, axis=0).mean()), 1e-12)
-    mixture = GaussianMixture(n_clusters, reg_covar=floor, n_init=3, random_state=random_state)
-    with warnings.catch_warnings():
-        # A last step of the likelihood above the tolerance moves hardly any row to another component.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return np.asarray(mixture.fit_predict(Z.astype(np.float64)), dtype=np.int64)
-
-
-def prior_component_clusters(Z: NDArray[Any], n_clusters: int, random_state: int | None, prior: Any = None) -> Labels:
-    """Return the prior's most probable class component of each code, shape (n,); nothing is fitted."""
-    import torch
-
-    if prior is None or prior.n_components == 0:
-        raise DataError("clusters from the prior's components need a prior with class components")
-    if n_clusters != prior.n_components:
-        raise DataError(f"the prior has {prior.n_components} components, so it cannot give {n_clusters} clusters")
-    with torch.no_grad():
-        posterior = prior.class_log_posterior(torch.as_tensor(Z, dtype=torch.float32))
-    return np.asarray(posterior.argmax(dim=1).cpu().numpy(), dtype=np.int64)
-
-
-CLUSTERERS: dict[str, Callable[[NDArray[Any], int, int | None, Any], Labels]] = {
-    "kmeans": kmeans_clusters,
-    "gaussian_mixture": gaussian_mixture_clusters,
-    "prior": prior_component_clusters,
-}
-"""Name -> function(Z, n_clusters, random_state, prior) -> cluster of each row, -1 for noise."""
 
 
 def cluster_latents(
     Z: ArrayLike,
     n_clusters: int | None = None,
     labels: ArrayLike | None = None,
-    method: str = "kmeans",
+    method: str | Any = "kmeans",
     random_state: int | None = None,
     *,
     n_classes: int | None = None,
     prior: Any = None,
+    choose: str | None = None,
+    max_clusters: int = MAX_CLUSTERS,
+    min_cluster_size: int | None = None,
+    X: ArrayLike | None = None,
+    feature_names: Sequence[str] = (),
+    row_ids: ArrayLike | None = None,
+    unlabeled: Any = UNLABELED,
+    n_subsamples: int = 10,
+    progress: Progress | None = None,
 ) -> tuple[Labels, Clustering]:
-    """Cluster latent codes and compare the clusters with known labels.
+    """Cluster latent codes, describe the clusters, and compare them with known labels.
 
     Parameters
     ----------
     Z
         Latent codes, shape (n, d).
     n_clusters
-        Number of clusters. None takes ``n_classes``, else the number of classes in ``labels``, else the
-        number from 2 to 20 with the highest silhouette.
+        Number of clusters. None takes ``n_classes``, else the number of classes in ``labels``, else what ``choose``
+        says.
     labels
         Labels to compare with, shape (n,), missing (-1, None, NaN) where not known. Give only labels that
         training did not see: agreement with labels that shaped the codes says little.
     method
-        A name from ``CLUSTERERS``.
+        A name from ``CLUSTERERS``, or a scikit-learn clusterer of your own, which sets its number of clusters itself.
     random_state
-        Seed of starts and subsamples.
+        Seed of starts, subsamples and bootstraps.
     n_classes
         Number of classes that are known to exist.
     prior
         The prior of the codes; needed by ``method="prior"``.
+    choose
+        A name from ``CHOOSERS``: choose the number of clusters this way, even where classes are known. None is
+        "silhouette", where there is no number to go by.
+    max_clusters
+        The largest number that is tried.
+    min_cluster_size
+        Rows that HDBSCAN takes for a cluster at least; a hundredth of the rows, and 5 or more, by default.
+    X, feature_names
+        The rows' own features, shape (n, n_features), and their names, to tell what sets each cluster apart.
+    row_ids
+        Identifiers of the rows, shape (n,), for typical and unusual ones.
+    unlabeled
+        The value in ``labels`` that stands for "not known", besides None and NaN; None for no such value.
+    n_subsamples
+        Parts of the rows that are clustered anew to measure stability; 0 for none.
+    progress
+        Told of the steps of what takes long.
 
     Returns
     -------
-    labels : ndarray of int64, shape (n,)
-        Cluster of each row; numbered by falling size, except for ``method="prior"``, where the number is the
-        component's.
+    clusters : ndarray of int64, shape (n,)
+        Cluster of each row, -1 for rows in none (noise); numbered by falling size, except for ``method="prior"``,
+        where the number is the component's.
     clustering : Clustering
 
     Raises
     ------
     DataError
-        For codes that are not finite, an unknown method, or more clusters than rows.
+        For codes that are not finite, an unknown method, more clusters than rows, or a number of clusters where the
+        method sets it itself.
+    LabelError
+        If there are not as many labels as codes.
     """
-    codes = np.asarray(Z, dtype=np.float32)
-    if codes.ndim != 2 or len(codes) == 0:
-        raise DataError(f"codes must have shape (rows, latent axes) with at least one row, not {codes.shape}")
-    if not np.isfinite(codes).all():
-        raise DataError(f"the code of row {int(np.argmin(np.isfinite(codes).all(axis=1)))} is not finite")
-    if method not in CLUSTERERS:
-        raise DataError(f"unknown clustering method {method!r}: choose from {', '.join(sorted(CLUSTERERS))}")
-    known = None if labels is None else encode_labels(labels, UNLABELED)
-    if known is not None and len(known.codes) != len(codes):
-        raise LabelError(f"{len(known.codes)} labels were given for {len(codes)} codes")
+    codes = _checked_codes(Z)
+    way = method_of(method)
+    name = method if isinstance(method, str) else type(method).__name__
+    known = None if labels is None else encode_labels(labels, unlabeled)
+    features = _checked_features(X, feature_names, len(codes))
+    ids = None if row_ids is None else np.asarray(row_ids)
+    for what, count in (("labels", known and len(known.codes)), ("row identifiers", None if ids is None else len(ids))):
+        if count is not None and count != len(codes):
+            raise LabelError(f"{count} {what} were given for {len(codes)} codes")
+    if min_cluster_size is not None and (method != "hdbscan" or min_cluster_size < 2):
+        raise DataError(f"min_cluster_size is for hdbscan, and at least 2; not {min_cluster_size} for {name}")
     if n_classes is None and known is not None:
         n_classes = len(known.classes)
 
-    wanted, reason = _how_many(codes, n_clusters, n_classes, method, random_state, prior)
-    if method == "prior":
-        found = CLUSTERERS[method](codes, wanted, random_state, prior)
+    distinct = len(np.unique(codes, axis=0))
+    wanted, reason, choice = _how_many(
+        codes, distinct, n_clusters, n_classes, method, choose, max_clusters, random_state, prior, progress
+    )
+
+    def fit(rows: NDArray[Any], seed: int | None, quick: bool = True) -> tuple[Labels, Any]:
+        if (way.number == "asked" and wanted == 1) or (way.number != "prior" and len(rows) < _FEWEST_ROWS):
+            return np.zeros(len(rows), dtype=np.int64), None
+        return fit_clusters(rows, method, wanted, seed, prior, min_cluster_size=min_cluster_size, quick=quick)
+
+    if way.number != "prior" and distinct == 1:
+        found, estimator = np.zeros(len(codes), dtype=np.int64), None
     else:
-        distinct = len(np.unique(codes, axis=0)) if wanted > 1 else 1
-        if distinct < wanted:
-            reason += f"; only {distinct} distinct codes exist"
-            wanted = distinct
-        found = CLUSTERERS[method](codes, wanted, random_state, prior) if wanted > 1 else np.zeros(len(codes), np.int64)
+        found, estimator = fit(codes, random_state, quick=False)
+    if way.number == "found":
+        wanted = len(np.unique(found[found >= 0]))
+    if way.number != "prior":
         found = _by_size(found)
-    agreement = None
-    if known is not None and (known.codes >= 0).any():
-        compared = known.codes >= 0
-        agreement = cluster_agreement(found[compared], known.codes[compared])
-    sizes = np.bincount(found[found >= 0], minlength=wanted)
+
+    # the prior's components are fixed: they come out the same on any part of the rows
+    refit = None if wanted < 2 or way.number == "prior" else lambda rows, seed: fit(rows, seed)[0]
+    measured = separation(codes, found, refit, n_subsamples=n_subsamples, random_state=random_state, progress=progress)
     clustering = Clustering(
-        method=method,
+        method=name,
         n_clusters=wanted,
         reason=reason,
-        sizes=tuple(int(size) for size in sizes),
-        silhouette=_silhouette(codes, found, random_state),
-        agreement=agreement,
+        sizes=tuple(int(size) for size in np.bincount(found[found >= 0], minlength=wanted)),
+        silhouette=None if measured.silhouette is None else measured.silhouette.value,
+        agreement=_agreement(codes, found, known, estimator, random_state),
         verdict="",
+        n=len(codes),
+        n_noise=int((found < 0).sum()),
+        random_state=random_state,
+        choice=choice,
+        separation=measured,
+        profiles=cluster_profiles(
+            codes,
+            found,
+            wanted,
+            labels=None if known is None else known.codes,
+            class_names=() if known is None else [str(label) for label in known.classes],
+            X=features,
+            feature_names=feature_names,
+            row_ids=ids,
+        ),
+        notes=_notes(len(codes), name, way.max_rows, choice),
     )
-    return found, _with_verdict(clustering)
+    return found, replace(clustering, verdict=_verdict(clustering))
 
 
-def choose_n_clusters(Z: NDArray[Any], method: str = "kmeans", random_state: int | None = None) -> tuple[int, float]:
-    """Return the number of clusters, 2 to ``MAX_CLUSTERS``, with the highest silhouette, and that silhouette.
-
-    Ties go to the smaller number. Above 4,000 rows a random subsample decides.
-    """
-    rng = np.random.default_rng(random_state)
-    if len(Z) > _CHOICE_ROWS:
-        Z = Z[np.sort(rng.choice(len(Z), _CHOICE_ROWS, replace=False))]
-    most = min(MAX_CLUSTERS, len(np.unique(Z, axis=0)) - 1)
-    best, height = 1, -np.inf
-    for k in range(2, most + 1):
-        score = _silhouette(Z, CLUSTERERS[method](Z, k, random_state, None), random_state)
-        if score is not None and score > height:
-            best, height = k, score
-    return best, float(height)
+def _checked_codes(Z: ArrayLike) -> NDArray[np.float32]:
+    codes = np.asarray(Z, dtype=np.float32)
+    if codes.ndim != 2 or 0 in codes.shape:
+        raise DataError(f"codes must have shape (rows, latent axes) with at least one row, not {codes.shape}")
+    if not np.isfinite(codes).all():
+        raise DataError(f"the code of row {int(np.argmin(np.isfinite(codes).all(axis=1)))} is not finite")
+    if np.abs(codes).max() > _LARGEST:
+        raise DataError(f"codes as large as {np.abs(codes).max():.0e} cannot be clustered: the encoder has diverged")
+    return codes
 
 
-def contingency(clusters: ArrayLike, labels: ArrayLike) -> NDArray[np.int64]:
-    """Count rows per cluster and class, shape (n_clusters, n_classes), but for rows with -1 in either."""
-    clusters, labels = np.asarray(clusters, dtype=np.int64), np.asarray(labels, dtype=np.int64)
-    both = (clusters >= 0) & (labels >= 0)
-    shape = (int(clusters.max(initial=-1)) + 1, int(labels.max(initial=-1)) + 1)
-    table = np.zeros(shape, dtype=np.int64)
-    np.add.at(table, (clusters[both], labels[both]), 1)
-    return table
-
-
-def cluster_agreement(clusters: Labels, labels: Labels) -> Agreement:
-    """Compare clusters (n,) with class codes (n,) of the same rows.
-
-    Accuracy counts the rows whose cluster maps to their class under the best one-to-one matching (Hungarian
-    method); a cluster without a partner and a row in no cluster (-1) count as errors.
-    """
-    table = contingency(clusters, labels)
-    matched = int(table[linear_sum_assignment(table, maximize=True)].sum()) if table.size else 0
-    return Agreement(
-        accuracy=wilson_interval(matched, len(labels)),
-        adjusted_rand=float(adjusted_rand_score(labels, clusters)),
-        adjusted_mutual_info=float(adjusted_mutual_info_score(labels, clusters)),
-        n=len(labels),
-    )
+def _checked_features(X: ArrayLike | None, feature_names: Sequence[str], n: int) -> NDArray[Any] | None:
+    if X is None:
+        return None
+    features = np.asarray(X)
+    if features.ndim < 2 or len(features) != n:
+        raise DataError(f"features of shape {features.shape} were given for {n} codes: one row per code is needed")
+    features = features.reshape(n, -1)
+    if len(feature_names) and len(feature_names) != features.shape[1]:
+        raise DataError(f"{len(feature_names)} feature names were given for {features.shape[1]} features")
+    if features.dtype.kind not in "buif" or not np.isfinite(features).all():
+        raise DataError("features must be finite numbers; leave X out to cluster without describing features")
+    return features
 
 
 def _how_many(
     Z: NDArray[Any],
+    distinct: int,
     n_clusters: int | None,
     n_classes: int | None,
-    method: str,
+    method: str | Any,
+    choose: str | None,
+    max_clusters: int,
     random_state: int | None,
     prior: Any,
-) -> tuple[int, str]:
+    progress: Progress | None,
+) -> tuple[int, str, CountChoice | None]:
+    """Return the number of clusters, why, and what was compared if it was chosen; 0 where the method will say."""
+    number, name = method_of(method).number, method if isinstance(method, str) else type(method).__name__
+    if n_clusters is not None and choose is not None:
+        raise DataError(f"{n_clusters} clusters were asked for, so there is nothing for {choose!r} to choose")
+    if choose is not None and choose not in CHOOSERS:
+        raise DataError(f"unknown way to choose the number of clusters {choose!r}: choose from {', '.join(CHOOSERS)}")
+    if number == "found":
+        if n_clusters is not None or choose is not None:
+            raise DataError(f"{name} finds the number of clusters itself; it cannot be given or chosen")
+        if len(Z) < _FEWEST_ROWS:
+            return 1, f"{len(Z)} rows are too few to look for clusters", None
+        if distinct == 1:
+            return 1, "the codes are all the same", None
+        return 0, f"found by {name}", None
+    if number == "prior":
+        reason = "number of components of the prior" if n_clusters is None else "given"
+        return _of_prior(prior, n_clusters, choose), reason, None
     if n_clusters is not None:
         if n_clusters < 1:
             raise DataError(f"the number of clusters must be at least 1, not {n_clusters}")
         if n_clusters > len(Z):
             raise DataError(f"{n_clusters} clusters were asked for but there are only {len(Z)} rows")
-        return n_clusters, "given"
-    if method == "prior" and prior is not None:
-        return int(prior.n_components), "number of components of the prior"
-    if n_classes is not None and n_classes > 1:
-        return min(n_classes, len(Z)), "number of known classes"
-    if len(Z) < 4:
-        return 1, f"{len(Z)} rows are too few to look for clusters"
-    best, height = choose_n_clusters(Z, method, random_state)
-    if best == 1:
-        return 1, "the codes are too alike to be told apart"
-    return best, f"highest silhouette ({height:.2f}) of 2 to {min(MAX_CLUSTERS, len(Z) - 1)} clusters"
+        wanted, reason = n_clusters, "given"
+    elif choose is None and n_classes is not None and n_classes > 1:
+        wanted, reason = min(n_classes, len(Z)), "number of known classes"
+    else:
+        choice = choose_n_clusters(
+            Z, choose or "silhouette", method, random_state, max_clusters=max_clusters, progress=progress
+        )
+        return choice.n_clusters, choice.reason, choice
+    if 1 <= distinct < wanted:
+        return distinct, f"{reason}; only {distinct} distinct codes exist", None
+    return wanted, reason, None
+
+
+def _of_prior(prior: Any, n_clusters: int | None, choose: str | None) -> int:
+    if prior is None or prior.n_components == 0:
+        raise DataError("clusters from the prior's components need a prior with class components")
+    if choose is not None:
+        raise DataError("the prior sets the number of its components; it cannot be chosen")
+    if n_clusters is not None and n_clusters != prior.n_components:
+        raise DataError(f"the prior has {prior.n_components} components, so it cannot give {n_clusters} clusters")
+    return int(prior.n_components)
 
 
 def _by_size(clusters: Labels) -> Labels:
@@ -241,29 +253,57 @@ def _by_size(clusters: Labels) -> Labels:
     values, sizes = np.unique(clusters[clusters >= 0], return_counts=True)
     rank = np.empty(int(values.max(initial=-1)) + 1, dtype=np.int64)
     rank[values[np.argsort(-sizes, kind="stable")]] = np.arange(len(values))
-    return np.where(clusters >= 0, rank[clusters], -1)
+    found = np.full(len(clusters), -1, dtype=np.int64)
+    found[clusters >= 0] = rank[clusters[clusters >= 0]]
+    return found
 
 
-def _silhouette(Z: NDArray[Any], clusters: Labels, random_state: int | None) -> float | None:
-    """Return the mean silhouette of at most 2,000 rows, or None where it is not defined."""
-    rows = np.flatnonzero(clusters >= 0)
-    if len(rows) > _SILHOUETTE_ROWS:
-        rows = np.sort(np.random.default_rng(random_state).choice(rows, _SILHOUETTE_ROWS, replace=False))
-    n_found = len(np.unique(clusters[rows]))
-    if not 2 <= n_found < len(rows):
+def _agreement(
+    Z: NDArray[Any], clusters: Labels, known: LabelCoding | None, estimator: Any, random_state: int | None
+) -> Any:
+    if known is None or not (known.codes >= 0).any():
         return None
-    return float(silhouette_score(Z[rows], clusters[rows]))
+    rows = np.flatnonzero(known.codes >= 0)
+    # the most certain row is the one with the highest probability, of equal ones that nearest to the centre
+    sure = np.zeros(len(rows))
+    if hasattr(estimator, "predict_proba"):
+        sure = np.asarray(estimator.predict_proba(Z[rows]), dtype=np.float64).max(axis=1)
+    certainty = np.empty(len(rows))
+    certainty[np.lexsort((centre_distances(Z, clusters)[rows], -sure))] = -np.arange(len(rows), dtype=np.float64)
+    return cluster_agreement(clusters[rows], known.codes[rows], certainty, random_state)
 
 
-def _with_verdict(clustering: Clustering) -> Clustering:
+def _notes(n: int, name: str, max_rows: int | None, choice: CountChoice | None) -> tuple[str, ...]:
+    found = []
+    if max_rows is not None and n > max_rows:
+        found.append(
+            f"{name} was fitted to {max_rows:,} random rows of {n:,}; the others joined their nearest fitted row."
+        )
+    if choice is not None and choice.n < n:
+        found.append(f"The number of clusters was chosen on {choice.n:,} random rows.")
+    if n > MAX_QUALITY_ROWS:
+        found.append(
+            f"The silhouette is of {MAX_PAIR_ROWS:,} random rows, Davies-Bouldin and Calinski-Harabasz of "
+            f"{MAX_QUALITY_ROWS:,}."
+        )
+    elif n > MAX_PAIR_ROWS:
+        found.append(f"The silhouette is of {MAX_PAIR_ROWS:,} random rows.")
+    return tuple(found)
+
+
+def _verdict(clustering: Clustering) -> str:
+    if clustering.n_clusters == 0:
+        return f"No cluster was found: all {clustering.n:,} rows are noise."
     noun = "cluster" if clustering.n_clusters == 1 else "clusters"
     text = f"{clustering.n_clusters} {noun} ({clustering.reason})"
+    if clustering.n_noise:
+        text += f", {clustering.n_noise:,} of {clustering.n:,} rows in none"
     if clustering.agreement is not None:
         accuracy = clustering.agreement.accuracy
         text += (
             f"; matched one to one they give {accuracy.value:.1%} of {accuracy.n} rows their label "
             f"({accuracy.low:.1%} to {accuracy.high:.1%}; adjusted Rand "
-            f"{clustering.agreement.adjusted_rand:.2f})"
+            f"{clustering.agreement.adjusted_rand.value:.2f})"
         )
     elif clustering.silhouette is not None:
         shape = (
@@ -274,4 +314,4 @@ def _with_verdict(clustering: Clustering) -> Clustering:
             else "overlapping"
         )
         text += f", {shape} (silhouette {clustering.silhouette:.2f})"
-    return replace(clustering, verdict=text + ".")
+    return text + "."

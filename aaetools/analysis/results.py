@@ -25,9 +25,13 @@ __all__ = [
     "CalibrationCurve",
     "ClassScore",
     "Classification",
+    "ClusterProfile",
     "Clustering",
     "ConformalSets",
+    "CountChoice",
+    "CountScore",
     "DataSummary",
+    "FeatureEffect",
     "FreshDiscriminator",
     "GoodnessOfFit",
     "Images",
@@ -46,6 +50,7 @@ __all__ = [
     "Provenance",
     "Rejection",
     "Scores",
+    "Separation",
     "ShareEstimate",
     "SuggestedRow",
     "Suggestions",
@@ -299,18 +304,114 @@ class Classification:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Agreement of clusters with known labels of ``n`` rows that training never saw labelled."""
+    """Agreement of clusters with known labels of ``n`` rows that training never saw labelled.
+
+    In the accuracies and the purity the ``n_noise`` rows of no cluster are errors; in the other measures they are a
+    group of their own.
+    """
 
     accuracy: Proportion
     """Share of rows whose cluster maps to their class under the best one-to-one (Hungarian) matching."""
-    adjusted_rand: float
-    adjusted_mutual_info: float
+    purity: Proportion
+    """Share of rows that have the most common class of their cluster."""
+    paper_accuracy: Proportion | None
+    """Makhzani et al. (2015), section 6: each cluster takes the label of its most certain row; those rows are not
+    scored themselves."""
+    adjusted_rand: Interval
+    adjusted_mutual_info: Interval
+    normalized_mutual_info: Interval
+    """By the arithmetic mean of the two entropies, which makes it the same as ``v_measure``."""
+    v_measure: Interval
+    homogeneity: Interval
+    completeness: Interval
     n: int
+    n_noise: int
+    random_state: int | None
+
+
+@dataclass(frozen=True)
+class Separation:
+    """How well clusters are told apart by the codes alone; rows in no cluster are left out but for the stability.
+
+    A measure is None where it is not defined: fewer than two clusters, or a cluster for every row.
+    """
+
+    silhouette: Interval | None
+    """Mean silhouette, -1 to 1, higher is better."""
+    davies_bouldin: Interval | None
+    """Davies and Bouldin's index, 0 or more, lower is better."""
+    calinski_harabasz: Interval | None
+    """Calinski and Harabasz' index, higher is better; it grows with the number of rows."""
+    stability: Interval | None
+    """Mean adjusted Rand index between the clusters of pairs of subsamples; 1 is always the same clusters."""
+    n_subsamples: int
+    """Subsamples that were clustered anew for the stability."""
+
+
+@dataclass(frozen=True)
+class CountScore:
+    """What a criterion says of one number of clusters; the standard error is NaN where there is none."""
+
+    n_clusters: int
+    score: MaybeNaN
+    standard_error: MaybeNaN
+
+
+@dataclass(frozen=True)
+class CountChoice:
+    """How the number of clusters was chosen, on ``n`` rows."""
+
+    criterion: str
+    n_clusters: int
+    scores: tuple[CountScore, ...]
+    n: int
+    random_state: int | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class FeatureEffect:
+    """How far a feature of a cluster's rows lies from that of all other rows.
+
+    ``effect`` is the standardised mean difference (Cohen's d with Hedges' correction), positive where the cluster's
+    rows have more; the means are in the feature's own units.
+    """
+
+    feature: str
+    effect: Interval
+    mean: float
+    mean_elsewhere: float
+
+
+@dataclass(frozen=True)
+class ClusterProfile:
+    """One cluster: its size, what labels it holds, rows that stand for it, features that set it apart."""
+
+    cluster: int
+    size: int
+    share: float
+    majority_label: str | None
+    """The most common known label, of equally common ones the first in order; None without known labels."""
+    purity: Proportion | None
+    """Share of the cluster's rows with a known label that have the majority label."""
+    typical_rows: tuple[int, ...]
+    """Positions of the rows nearest to the cluster's mean code, nearest first."""
+    unusual_rows: tuple[int, ...]
+    """Positions of the rows of the cluster farthest from its mean code, farthest first."""
+    features: tuple[FeatureEffect, ...]
+    """The features with the largest effects, largest first; few or none are large where nothing sets it apart."""
+    typical_ids: tuple[str, ...] = ()
+    unusual_ids: tuple[str, ...] = ()
+    """Identifiers of those rows, where the rows have any."""
 
 
 @dataclass(frozen=True)
 class Clustering:
-    """Clusters found in the latent codes of all rows."""
+    """Clusters found in the latent codes of all rows.
+
+    ``sizes`` counts rows of clusters 0, 1, ...; the ``n_noise`` rows that belong to no cluster have the number -1 in
+    the table of rows, which says nothing about whether they have a label.
+    """
 
     method: str
     n_clusters: int
@@ -319,6 +420,15 @@ class Clustering:
     silhouette: float | None
     agreement: Agreement | None
     verdict: str
+    n: int = 0
+    n_noise: int = 0
+    random_state: int | None = None
+    choice: CountChoice | None = None
+    """The numbers of clusters that were compared, where the number was chosen from the codes."""
+    separation: Separation | None = None
+    profiles: tuple[ClusterProfile, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What was done on a part of the rows, and other things to know."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from aaetools.analysis.results import (
     DataSummary,
     GoodnessOfFit,
     Images,
+    Interval,
     LatentMap,
     MethodScore,
     ModelSummary,
@@ -38,6 +39,12 @@ def proportion(hits: float, n: int) -> Proportion:
     p, z = hits / n, 1.959964
     middle, half = p + z * z / (2 * n), z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     return Proportion(p, float((middle - half) / (1 + z * z / n)), float((middle + half) / (1 + z * z / n)), n)
+
+
+def agreement_of(n: int) -> Agreement:
+    """Agreement of clusters with n labels."""
+    share, index = proportion(0.94 * n, n), Interval(0.88, 0.84, 0.92, n)
+    return Agreement(share, share, share, index, index, index, index, index, index, n, 0, 0)
 
 
 def build_analysis(
@@ -244,7 +251,7 @@ def build_analysis(
             reason="the Bayesian information criterion is lowest there",
             sizes=tuple(int((rows["cluster"] == k).sum()) for k in range(n_true)),
             silhouette=0.71,
-            agreement=Agreement(proportion(0.94 * n_holdout, n_holdout), 0.88, 0.9, n_holdout) if labels else None,
+            agreement=agreement_of(n_holdout) if labels else None,
             verdict=f"{n_true} groups that stand well apart"
             + (" and match the known classes for 94.0% of the rows." if labels else "."),
         ),

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from aaetools.analysis.classification import classify
-from aaetools.analysis.results import Analysis
+from aaetools.analysis.results import Analysis, ClusterProfile, FeatureEffect, Interval, Separation
 from aaetools.analysis.scores import Predictions
 from aaetools.reports import render
-from aaetools.reports.blocks import Chapter, Table
+from aaetools.reports.blocks import Chapter, Note, Row, Table
 from aaetools.reports.chapters import CHAPTERS
 from aaetools.reports.summary import answers
 
@@ -342,6 +342,46 @@ def test_health_table_raises_each_alarm(make_analysis: Callable[..., Analysis]) 
 
     assert results(CHAPTERS["training"](analysis)) == ["fine"] * 4
     assert results(CHAPTERS["training"](sick)) == ["alarm"] * 4
+
+
+def test_clusters_are_told_with_their_measures_and_what_sets_them_apart(
+    make_analysis: Callable[..., Analysis],
+) -> None:
+    analysis = make_analysis(classes=("a", "b"), n_rows=100, images=False)
+    effects = tuple(
+        FeatureEffect(name, Interval(value, value - 0.1, value + 0.1, 100), 1.0, 2.0)
+        for name, value in (("<b>width", -1.23), ("depth", 0.9), ("weight", 0.05))
+    )
+    profile = ClusterProfile(0, 50, 0.5, "a", None, (3,), (4,), effects)
+    bare = CHAPTERS["clusters"](analysis)
+    told = CHAPTERS["clusters"](
+        dataclasses.replace(
+            analysis,
+            clustering=dataclasses.replace(
+                analysis.clustering,
+                profiles=(profile,),
+                n=100,
+                n_noise=7,
+                separation=Separation(Interval(0.6, 0.5, 0.7, 93), None, None, Interval(0.9, 0.8, 1.0, 100), 10),
+                notes=("The silhouette is of 93 rows.",),
+            ),
+        )
+    )
+    assert bare is not None
+    assert told is not None
+    tables = {table.caption: table for table in tables_of(told)}
+    assert "set apart by (standard deviations)" not in {t.caption: t for t in tables_of(bare)}["Each cluster"].columns
+    assert tables["Each cluster"].rows[0][-1] == f"<b>width {chr(0x2212)}1.2, depth +0.90"
+    measures = {row[0]: row[1:] for row in tables["How good the clusters are"].rows}
+    assert measures["Silhouette (1: well apart, 0: touching)"] == ("0.600", "0.500 to 0.700", "93")
+    assert "Davies-Bouldin index (lower is better)" not in measures
+    assert ("Rows in no cluster (noise)", "7 (7.0%)") in tables["How the clusters were found"].rows
+    assert Note("The silhouette is of 93 rows.") in told.blocks
+
+
+def tables_of(chapter: Chapter) -> list[Table]:
+    blocks = [part for block in chapter.blocks for part in (block.blocks if isinstance(block, Row) else (block,))]
+    return [block for block in blocks if isinstance(block, Table)]
 
 
 def test_an_analysis_with_holes_still_gives_a_page(make_analysis: Callable[..., Analysis]) -> None:
