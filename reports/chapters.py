@@ -30,7 +30,17 @@ from aaetools.reports.blocks import (
 from aaetools.reports.summary import VERDICTS, farthest
 
 if TYPE_CHECKING:
-    from aaetools.analysis.results import Analysis, Classification, Clustering, Images, Interval, Proportion
+    from aaetools.analysis.results import (
+        Analysis,
+        Classification,
+        Clustering,
+        Images,
+        Interval,
+        LabelAudit,
+        Proportion,
+        ShareEstimate,
+        Suggestions,
+    )
 
 __all__ = ["CHAPTERS", "MAX_POINTS"]
 
@@ -39,6 +49,9 @@ MAX_POINTS = 20_000
 
 _FOLD = 12
 """Tables with more lines than this are folded away at first."""
+
+_LISTED_ROWS = 10
+"""Rows that a table of rows shows; the analysis holds them all."""
 
 _SMALL = 0.2
 """Effects below this, in standard deviations, are not listed (Cohen 1988)."""
@@ -198,6 +211,65 @@ def _with_interval(number: Interval | None, write: Callable[[float], str]) -> st
     if number is None:
         return text.MISSING
     return f"{write(number.value)} [{write(number.low)}, {write(number.high)}]"
+
+
+def _label_questions(analysis: Analysis) -> Chapter | None:
+    found = analysis.labels
+    parts = (found.effect, found.audit, found.suggestions, found.novel_classes, found.shares)
+    verdicts = [part.verdict for part in parts if part is not None]
+    if not verdicts:
+        return None
+    blocks: list[Block] = [Note(text.clean(verdict)) for verdict in verdicts[1:]]
+    if found.audit is not None and found.audit.suspects:
+        blocks.append(_suspects(analysis, found.audit))
+    if found.suggestions is not None and found.suggestions.rows:
+        blocks.append(_suggested(analysis, found.suggestions))
+    if found.shares is not None:
+        blocks.append(_shares(found.shares))
+    return Chapter("labels", "Labels: doubtful, missing, next", text.shorten(verdicts[0], 400), tuple(blocks))
+
+
+def _suspects(analysis: Analysis, audit: LabelAudit) -> Table:
+    ids = analysis.tables.rows["row"]
+    lines = tuple(
+        (
+            text.shorten(str(ids.iloc[suspect.row])),
+            text.shorten(suspect.given),
+            text.shorten(suspect.predicted),
+            text.percent(suspect.p_given),
+            "yes" if suspect.flagged else "no",
+        )
+        for suspect in audit.suspects[:_LISTED_ROWS]
+    )
+    columns = ("row", "given label", "the other labels say", "probability of the given", "expected to be wrong")
+    return Table("Labels to check, the most doubtful first", columns, lines, folded=not audit.n_flagged)
+
+
+def _suggested(analysis: Analysis, suggestions: Suggestions) -> Table:
+    ids = analysis.tables.rows["row"]
+    lines = tuple(
+        (
+            text.shorten(str(ids.iloc[row.row])),
+            text.MISSING if row.label_pred is None else text.shorten(row.label_pred),
+            text.shorten(row.reason, 200),
+        )
+        for row in suggestions.rows[:_LISTED_ROWS]
+    )
+    return Table("Rows to label next, the most useful first", ("row", "predicted", "why"), lines)
+
+
+def _shares(shares: ShareEstimate) -> Table:
+    lines = tuple(
+        (
+            text.shorten(label),
+            text.percent(estimate.value),
+            f"{text.percent(estimate.low)} to {text.percent(estimate.high)}",
+            text.percent(given),
+        )
+        for label, estimate, given in zip(shares.classes, shares.shares, shares.given, strict=True)
+    )
+    columns = ("class", "among unlabelled rows", "95% interval", "among labels")
+    return Table("Estimated shares of the classes", columns, lines, folded=True)
 
 
 def _latent(analysis: Analysis) -> Chapter:
@@ -669,6 +741,7 @@ def _provenance(analysis: Analysis) -> Chapter:
 CHAPTERS: dict[str, Callable[[Analysis], Chapter | None]] = {
     "data": _data,
     "accuracy": _accuracy,
+    "labels": _label_questions,
     "latent": _latent,
     "umap": _umap,
     "clusters": _clusters,

@@ -1,5 +1,6 @@
 """What a fitted model has learned: accuracy, clusters, prior match, pictures, and all of it in one value."""
 
+from aaetools.analysis.about_labels import LABEL_PARTS
 from aaetools.analysis.analyze import analyze
 from aaetools.analysis.baselines import BASELINES, FURTHER_BASELINES, PROBES
 from aaetools.analysis.calibrated import CalibratedClassifier
@@ -33,6 +34,7 @@ __all__ = [
     "CROSS_FITS",
     "DIVERGENCES",
     "FURTHER_BASELINES",
+    "LABEL_PARTS",
     "PROBES",
     "SCHEMA_VERSION",
     "STATISTICS",

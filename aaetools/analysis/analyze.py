@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from aaetools.analysis.about_labels import about_labels
 from aaetools.analysis.baselines import BASELINES, PROBES, compare_baselines, predict_with, resolve_classifiers
 from aaetools.analysis.class_codes import class_codes
 from aaetools.analysis.classification import DEFAULT_PROBES, classify
@@ -88,6 +89,7 @@ def analyze(
     fit_seconds: float = float("nan"),
     n_clusters: int | None = None,
     baselines: Sequence[str] = tuple(BASELINES),
+    label_parts: Sequence[str] | str = "auto",
     embed: bool = True,
     n_resamples: int = 199,
     random_state: int = 0,
@@ -119,6 +121,9 @@ def analyze(
         Number of clusters; the number of classes, or chosen by silhouette, by default.
     baselines
         Names from :data:`BASELINES`.
+    label_parts
+        What to ask the given labels, names from :data:`LABEL_PARTS`; "auto" is all that is cheap, see
+        :func:`aaetools.analysis.about_labels.about_labels`.
     embed
         Whether to make a UMAP picture.
     n_resamples
@@ -152,6 +157,8 @@ def analyze(
     say("clustering")
     with one_thread_for(rows.codes.size):
         clusters, clustering = _clustering(model, rows, n_clusters, (X, X_holdout), dataset, random_state)
+    labels, silent = about_labels(model, X, y, parts=label_parts, random_state=random_state, say=say)
+    notes += silent
     say("testing the prior match")
     match, removed = _prior_match(model, rows, n_resamples, random_state)
     if removed:
@@ -197,6 +204,7 @@ def analyze(
         latent_map=latent_map,
         provenance=_provenance(command, random_state, notes),
         tables=tables,
+        labels=labels,
         warnings=alarms,
     )
 

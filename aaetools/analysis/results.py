@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 __all__ = [
     "SCHEMA_VERSION",
+    "AboutLabels",
     "Agreement",
     "Analysis",
     "AxisMatch",
@@ -738,6 +739,17 @@ class NovelClasses:
 
 
 @dataclass(frozen=True)
+class AboutLabels:
+    """What the given labels were asked; None where they were not, or could not answer."""
+
+    audit: LabelAudit | None = None
+    suggestions: Suggestions | None = None
+    novel_classes: NovelClasses | None = None
+    shares: ShareEstimate | None = None
+    effect: LabelEffect | None = None
+
+
+@dataclass(frozen=True)
 class LatentMap:
     """How latent codes are drawn in two dimensions.
 
@@ -821,5 +833,7 @@ class Analysis:
     provenance: Provenance
     tables: Tables
     schema_version: int = SCHEMA_VERSION
+    labels: AboutLabels = field(default_factory=AboutLabels)
+    """What the labels themselves say; rows are positions in the training rows."""
     warnings: tuple[str, ...] = field(default=())
     """Alarms about the training or the data, one sentence each."""

@@ -13,6 +13,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from aaetools.analysis.results import (
+    AboutLabels,
     Agreement,
     Analysis,
     Classification,
@@ -22,12 +23,17 @@ from aaetools.analysis.results import (
     GoodnessOfFit,
     Images,
     Interval,
+    LabelAudit,
     LatentMap,
     MethodScore,
     ModelSummary,
     PriorMatch,
     Proportion,
     Provenance,
+    ShareEstimate,
+    SuggestedRow,
+    Suggestions,
+    SuspectLabel,
     Tables,
 )
 
@@ -45,6 +51,53 @@ def agreement_of(n: int) -> Agreement:
     """Agreement of clusters with n labels."""
     share, index = proportion(0.94 * n, n), Interval(0.88, 0.84, 0.92, n)
     return Agreement(share, share, share, index, index, index, index, index, index, n, 0, 0)
+
+
+def about_labels_of(classes: tuple[str, ...], n_rows: int, n_labeled: int) -> AboutLabels:
+    """An audit with one doubtful label, rows to label, and shares, of made-up numbers."""
+    first, last = classes[0], classes[-1]
+    share = Interval(1 / len(classes), 0.0, 1.0, n_rows - n_labeled)
+    return AboutLabels(
+        audit=LabelAudit(
+            method="pool",
+            classes=classes,
+            n_rows=n_rows,
+            n_labeled=n_labeled,
+            n_skipped=0,
+            n_folds=3,
+            random_state=0,
+            temperature=1.0,
+            agreement=proportion(n_labeled - 1, n_labeled),
+            expected_wrong=Interval(1.0, 0.0, 3.0, n_labeled),
+            n_flagged=1,
+            suspects=(
+                SuspectLabel(7, first, last, 0.01, 0.97, True, None),
+                SuspectLabel(3, last, first, 0.4, 0.6, False, first),
+            ),
+            verdict=f"About 1 of {n_labeled} labels is expected to be wrong.",
+        ),
+        suggestions=Suggestions(
+            strategy="hybrid",
+            n=1,
+            n_rows=n_rows,
+            n_labeled=n_labeled,
+            n_compared=n_rows,
+            random_state=0,
+            rows=(SuggestedRow(11, last, 2.5, f"the labels nearby waver between {first} and {last}"),),
+            verdict="1 row chosen by hybrid.",
+        ),
+        shares=ShareEstimate(
+            classes=classes,
+            shares=(share,) * len(classes),
+            given=(1 / len(classes),) * len(classes),
+            method="graph",
+            n=n_rows - n_labeled,
+            n_labeled=n_labeled,
+            n_resamples=100,
+            random_state=0,
+            verdict="The classes are as large among unlabelled rows as among labels.",
+        ),
+    )
 
 
 def build_analysis(
@@ -209,6 +262,7 @@ def build_analysis(
         )
 
     return Analysis(
+        labels=about_labels_of(classes, n_train, sum(per_class)) if labels and per_class else AboutLabels(),
         data=DataSummary(
             name=name,
             source="UCI optical recognition of handwritten digits, the 1,797 test images",

@@ -221,6 +221,19 @@ def test_digits_page_has_every_chapter_in_order(page_of: Pages) -> None:
         assert words in page.words
 
 
+def test_doubtful_labels_rows_to_label_and_shares_are_listed(page_of: Pages, make_analysis: Any) -> None:
+    page = Page(page_of("digits"))
+    analysis = make_analysis()
+    ids = analysis.tables.rows["row"]
+    for words in (
+        "About 1 of 100 labels is expected to be wrong.",
+        f"{ids.iloc[7]} 0 9 1.0% yes",
+        f"{ids.iloc[11]} 9 the labels nearby waver between 0 and 9",
+        "Estimated shares of the classes",
+    ):
+        assert words in page.words
+
+
 def test_without_labels_nothing_is_claimed_about_classes(page_of: Pages) -> None:
     page = Page(page_of("no labels"))
     sections = [section["id"] for section in page.all("section")]

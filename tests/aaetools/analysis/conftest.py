@@ -22,7 +22,7 @@ class GaussianTestPrior:
     name = "test"
 
     def __init__(self, n_dims: int, n_components: int = 0, distance: float = 6.0) -> None:
-        self.n_dims, self.n_components = n_dims, n_components
+        self.n_dims, self.n_components, self.n_classes = n_dims, n_components, n_components
         self.means = distance * torch.eye(max(n_components, 1), n_dims) * (n_components > 0)
 
     def sample(self, n: int, labels: Any = None, generator: Any = None) -> torch.Tensor:

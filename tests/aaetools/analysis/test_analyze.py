@@ -197,9 +197,13 @@ def test_stages_are_announced(digits: Any, digits_model: Any) -> None:
     said: list[str] = []
     analyze(digits_model, digits.X, digits.y, progress=said.append, **FAST)
     assert said == [
-        "encoding rows", "comparing with baselines", "clustering", "testing the prior match", "drawing "
-        "samples",
-    ]  # fmt: skip
+        "encoding rows",
+        "comparing with baselines",
+        "clustering",
+        *(f"asking the labels: {part}" for part in ("audit", "suggestions", "novel classes", "shares")),
+        "testing the prior match",
+        "drawing samples",
+    ]
 
 
 def test_the_estimator_itself_goes_through(digits: Any) -> None:

@@ -1,0 +1,100 @@
+"""What can be said about the labels of a fit: which are wrong, which are missing, how large the classes are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import _num_samples
+
+from aaetools.analysis.class_shares import estimate_class_shares
+from aaetools.analysis.label_audit import audit_labels
+from aaetools.analysis.label_effect import label_effect
+from aaetools.analysis.novel_classes import find_novel_classes
+from aaetools.analysis.results import AboutLabels
+from aaetools.analysis.suggestion import suggest_labels
+from aaetools.exceptions import DataError, LabelError
+from aaetools.labels import UNLABELED, is_unlabeled
+
+__all__ = ["CHEAP_LABEL_PARTS", "LABEL_PARTS", "MAX_ROWS", "about_labels"]
+
+MAX_ROWS = 20_000
+"""Above it each part takes minutes, most of it for a nearest-neighbour graph, and has to be asked for."""
+
+_N_SUGGESTIONS = 20
+
+LABEL_PARTS: dict[str, Callable[[Any, ArrayLike, Any, int], Any]] = {
+    "audit": lambda model, X, y, seed: audit_labels(model, X, y, random_state=seed),
+    "suggestions": lambda model, X, y, seed: suggest_labels(model, X, y, _N_SUGGESTIONS, random_state=seed),
+    "novel_classes": lambda model, X, y, seed: find_novel_classes(model, X, y, random_state=seed),
+    "shares": lambda model, X, y, seed: estimate_class_shares(
+        model, X, y, unlabeled=getattr(model, "unlabeled", UNLABELED), random_state=seed
+    ),
+    "effect": lambda model, X, y, seed: label_effect(model, X, y, random_state=seed),
+}
+"""Field of :class:`AboutLabels` -> function(model, X, y, random_state) that fills it."""
+
+CHEAP_LABEL_PARTS = tuple(part for part in LABEL_PARTS if part != "effect")
+"""All but the one that fits the model again and again."""
+
+
+def about_labels(
+    model: Any,
+    X: ArrayLike,
+    y: ArrayLike | None,
+    *,
+    parts: Sequence[str] | str = "auto",
+    random_state: int = 0,
+    say: Callable[[str], object] = lambda text: None,
+) -> tuple[AboutLabels, tuple[str, ...]]:
+    """Say what the labels can be asked; also return why some of it could not be said.
+
+    Parameters
+    ----------
+    model
+        A fitted estimator.
+    X, y
+        The rows it was trained on and the labels it was given, with gaps.
+    parts
+        Names from :data:`LABEL_PARTS`; "auto" is all but the effect of the labels, or nothing above
+        :data:`MAX_ROWS` rows.
+    random_state
+        Seed of all parts.
+    say
+        Called with a short text before each part.
+
+    Raises
+    ------
+    DataError
+        For an unknown part.
+    """
+    if isinstance(parts, str):
+        if parts != "auto":
+            raise DataError(f"parts must be 'auto' or a list of names, not {parts!r}")
+        wanted = CHEAP_LABEL_PARTS
+    else:
+        wanted = tuple(parts)
+    for part in wanted:
+        if part not in LABEL_PARTS:
+            raise DataError(f"unknown part {part!r}: choose from {', '.join(LABEL_PARTS)}")
+    n_rows = _num_samples(X)
+    if parts == "auto" and n_rows > MAX_ROWS:
+        return AboutLabels(), (
+            f"With {n_rows:,} rows the labels were not looked at; aaetools audit, suggest and novel do that.",
+        )
+    gaps = np.ones(n_rows, dtype=bool) if y is None else is_unlabeled(y, getattr(model, "unlabeled", UNLABELED))
+    if gaps.all():
+        wanted = tuple(part for part in wanted if part == "suggestions")  # where to begin
+    elif not gaps.any():
+        wanted = tuple(part for part in wanted if part in ("audit", "effect"))  # no row is left to say anything of
+    found: dict[str, Any] = {}
+    notes = []
+    for part in wanted:
+        say(f"asking the labels: {part.replace('_', ' ')}")
+        try:
+            found[part] = LABEL_PARTS[part](model, X, y, random_state)
+        except (DataError, LabelError) as error:
+            notes.append(f"About the labels, {part.replace('_', ' ')}: {error}.")
+    return AboutLabels(**found), tuple(notes)
