@@ -48,7 +48,8 @@ RESULT_FILES = (
     "classification.json",
     "label-effect.json",
     "audit.json",
-    "suggestions.json",
+    "suggest.json",
+    "novel.json",
 )
 """What commands that look closer at a run add to it; their checksums are in no list."""
 _ENTRIES = {_MODEL, _RUN, _REPORT, _LATENTS, _HISTORY, _PRIOR_SAMPLES, _ANALYSIS, _IMAGES, *RESULT_FILES}

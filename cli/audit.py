@@ -52,7 +52,7 @@ def audit(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Rank the labels that RUN was given by how much the other labels contradict them.
+    """Rank given labels by how much the others contradict them.
 
     Each label is held against what those of the other folds say of its row. The result has the number of labels
     expected to be wrong, and flags as many.

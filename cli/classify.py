@@ -108,7 +108,7 @@ def classify(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Say how well the model of RUN classifies the rows that were held out.
+    """Score RUN on held-out rows, beside simpler methods.
 
     Beside it stand probes, classifiers of its latent codes, and baselines, classifiers of the raw features; all were
     given the labels that training had.

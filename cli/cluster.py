@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from aaetools.analysis.progress import Progress
     from aaetools.analysis.results import Clustering, Interval, Proportion
     from aaetools.cli.run_data import RunData
 
@@ -26,7 +24,6 @@ __all__ = ["cluster"]
 
 _FILE = "clusters.json"
 _TABLES = (".csv", ".parquet")
-_PATIENCE = 2.0
 _SMALL = 0.2
 """Effects below this, in standard deviations, are not worth a place in the table (Cohen 1988)."""
 
@@ -134,7 +131,7 @@ def cluster(
                 feature_names=found.dataset.feature_names,
                 row_ids=rows["row"].to_numpy(),
                 unlabeled=None,
-                progress=_when_long(display.step),
+                progress=display.step,
             )
         )
     if assignments is not None:
@@ -183,17 +180,6 @@ def _in_options(work: Callable[[], Any]) -> Any:
         return work()
     except AAEToolsError as error:
         raise type(error)(str(error).replace("min_cluster_size is", "--min-cluster-size is")) from error
-
-
-def _when_long(step: Progress) -> Progress:
-    """Pass progress on only once the work has taken a while."""
-    started = time.perf_counter()
-
-    def patient(what: str, done: int, total: int) -> None:
-        if time.perf_counter() - started > _PATIENCE:
-            step(what, done, total)
-
-    return patient
 
 
 def _assignments(rows: pd.DataFrame, codes: NDArray[Any], clusters: NDArray[Any]) -> pd.DataFrame:

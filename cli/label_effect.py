@@ -96,7 +96,7 @@ def label_effect(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Tell whether the labels of RUN's data helped, and what more of them would bring.
+    """Tell whether RUN's labels helped, and whether more would.
 
     The model of RUN is fitted anew with more and more labels, with permuted ones and with none, and judged on the
     hold-out rows of RUN. All labels of the training rows are drawn from, also those that RUN's training did not

@@ -52,9 +52,10 @@ def novel(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Look among the training rows of RUN for clusters that have no label, beyond chance.
+    """Look for classes that no label of RUN names.
 
-    Such a cluster may be a class that nobody has labelled yet: label a few of its typical rows to see.
+    A cluster of training rows in which labels are missing beyond chance may be one: label a few of its typical rows
+    to see.
     """
     place = check_result_file(run, "novel.json", out, force)
     from aaetools.analysis import find_novel_classes

@@ -68,7 +68,7 @@ def predict(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Write predicted classes of DATA's rows with their probabilities.
+    """Predict the classes of DATA's rows, with probabilities.
 
     They come from the model of RUN: each class's share of the prior's density at the row's latent code.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,11 +49,15 @@ class Display:
         Show nothing.
     live
         Draw bars and spinners, for terminals; else write lines.
+    patience
+        Seconds that some long work may take before its steps are shown.
     """
 
-    def __init__(self, *, quiet: bool, live: bool) -> None:
+    def __init__(self, *, quiet: bool, live: bool, patience: float = 2.0) -> None:
         self.quiet = quiet
         self.live = live and not quiet
+        self.patience = patience
+        self._began: float | None = None
         self._progress: Progress | None = None
         self._task: TaskID | None = None
         self._status: Status | None = None
@@ -76,6 +81,10 @@ class Display:
 
     def step(self, what: str, done: int, total: int) -> None:
         """Say how many parts of some long work are done; see :data:`aaetools.analysis.progress.Progress`."""
+        if self._began is None:
+            self._began = time.perf_counter()
+        if time.perf_counter() - self._began < self.patience:
+            return
         if self.live:
             if self._progress is None or self._task is None:
                 self._open_bar(total)

@@ -70,7 +70,7 @@ def suggest(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Choose the training rows of RUN whose labels would help most.
+    """Choose the rows of RUN whose labels would help most.
 
     By default these are rows that the given labels leave in doubt and that stand for many others. They are written
     as a table to fill in, which is only replaced with --force.

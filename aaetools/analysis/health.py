@@ -76,8 +76,7 @@ def health_warnings(
     if _FOOLED[0] <= discriminator_accuracy <= _FOOLED[1] and far:
         found.append(
             f"The discriminator is at {discriminator_accuracy:.1%}, as if the codes followed the prior, but the test "
-            "tells them apart: the discriminator is too weak, or the noise that it sees codes through hides the "
-            "difference; train longer or lower the recipe's code_noise to bring the codes closer."
+            "tells them apart: the game has reached a draw before its aim; more epochs bring the codes closer."
         )
     if dead:
         axes = ", ".join(str(axis) for axis in dead[:10]) + (", ..." if len(dead) > 10 else "")

@@ -53,7 +53,7 @@ def test_steps_of_long_work_are_a_bar_on_a_terminal_and_at_most_ten_lines_elsewh
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     for live in (True, False):
-        display = Display(quiet=False, live=live)
+        display = Display(quiet=False, live=live, patience=0)
         for done in range(41):
             display.step("fitting", done, 40)
         display.close()
@@ -63,6 +63,15 @@ def test_steps_of_long_work_are_a_bar_on_a_terminal_and_at_most_ten_lines_elsewh
         else:
             assert len(err.splitlines()) == 10
             assert err.splitlines()[-1] == "Fitting: 40 of 40"
+
+
+def test_steps_of_short_work_are_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    for live in (True, False):
+        display = Display(quiet=False, live=live, patience=3600)
+        for done in range(41):
+            display.step("fitting", done, 40)
+        display.close()
+    assert capsys.readouterr() == ("", "")
 
 
 def test_quiet_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
