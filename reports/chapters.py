@@ -176,12 +176,10 @@ def _probabilities(found: Classification) -> tuple[Block, ...]:
                     text.shorten(text.method_name(method.name), 60),
                     source,
                     text.percent(method.accuracy.value),
-                    _with_interval(scores.balanced_accuracy, text.percent),
                     _with_interval(scores.macro_f1, text.number),
                     _with_interval(scores.log_loss, text.number),
                     _with_interval(scores.brier, text.number),
                     _with_interval(None if curve is None else curve.error, text.percent),
-                    text.percent(None if curve is None else curve.error_if_calibrated),
                 )
             )
     if not lines:
@@ -190,18 +188,18 @@ def _probabilities(found: Classification) -> tuple[Block, ...]:
         "method",
         "learns from",
         "accuracy",
-        "balanced accuracy",
         "macro F1",
         "log loss",
         "Brier score",
         "calibration error",
-        "chance's limit",
     )
+    own = None if found.model.scores is None else found.model.scores.calibration
+    bound = text.percent(None if own is None else own.error_if_calibrated)
     words = Note(
         f"Brackets hold 95% intervals from {found.n_bootstrap:,} bootstrap draws of the rows (seed "
         f"{found.random_state}). Log loss and Brier score judge the probabilities, and lower is better: 0 is perfect. "
-        "The calibration error is the mean gap between confidence and accuracy over 15 bins of equal width; a "
-        "calibrated method stays below chance's limit in 95% of samples. The model's own probabilities are shares of "
+        "The calibration error is the mean gap between confidence and accuracy over 15 bins of equal width: were the "
+        f"model calibrated, its error would stay below {bound} in 95% of samples. Its own probabilities are shares of "
         "the prior's density and not calibrated; the command aaetools classify does that with --calibrate."
     )
     return Table("Predictions and probabilities", columns, tuple(lines)), words

@@ -263,12 +263,12 @@ def test_scores_of_probabilities_stand_in_one_table(make_analysis: Callable[...,
     table = next(b for b in chapter.blocks if isinstance(b, Table) and b.caption == "Predictions and probabilities")
     model, probe, baseline = table.rows
     assert (model[1], probe[:2], baseline[:2]) == ("prior", ("svm", "latent codes"), ("k-NN", "features"))
-    assert probe[5:] == ("\N{EN DASH}",) * 4
+    assert probe[4:] == ("\N{EN DASH}",) * 3
     scores = found.model.scores
     assert scores is not None
     assert scores.log_loss is not None
-    assert model[5].startswith(f"{scores.log_loss.value:.2f}"[:4])
-    assert "[" in model[5]
+    assert model[4].startswith(f"{scores.log_loss.value:.2f}"[:4])
+    assert "[" in model[4]
     assert "(seed 5)" in Page(render(analysis)).words
 
 
