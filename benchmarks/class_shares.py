@@ -92,8 +92,8 @@ def main() -> None:
     text = (
         "# Class shares where labels are in equal numbers and classes are not\n\n"
         f"Training rows of digits_imbalanced ({len(y)} rows, classes of {100 * shares(y).max():.1f}% down to "
-        f"{100 * shares(y).min():.1f}%). The error is that of the class that is farthest off, mean ± standard deviation "
-        "over draws of labels; coverage is how often the true share lies in the 95% interval.\n\n"
+        f"{100 * shares(y).min():.1f}%). The error is that of the class that is farthest off, mean ± standard "
+        "deviation over draws of labels; coverage is how often the true share lies in the 95% interval.\n\n"
         f"{markdown_table(header, lines)}\n"
         f"Made by `python benchmarks/class_shares.py {options}` in {(time.perf_counter() - started) / 60:.1f} minutes "
         f"on {machine()}; {versions()}.\n"
