@@ -208,8 +208,6 @@ def _verdict(expected: Interval, agreement: float, n_flagged: int) -> str:
     if expected.high < 1:
         return f"No label is contradicted with confidence: 0 of {expected.n} are expected to be wrong."
     if expected.low < 1:
-        return (
-            f"{many[:1].upper()}{many[1:]} {between}: there may be none. "
-            f"Look at the {max(n_flagged, 1)} most suspicious."
-        )
+        look = f" Look at the {'' if n_flagged == 1 else f'{n_flagged} '}most suspicious." if n_flagged else ""
+        return f"{many[:1].upper()}{many[1:]} {between}: there may be none.{look}"
     return f"{many[:1].upper()}{many[1:]} {between}. Look at the {n_flagged} flagged ones first."

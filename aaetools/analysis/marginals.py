@@ -103,7 +103,7 @@ def axis_matches(codes: Codes, target: Target, rng: np.random.Generator) -> tupl
     if components is not None and _has_own_axes(components):
         own = own_coordinates(codes, components, rng)
         distances |= {f"own {axis}": _distance_to_uniform(ndtr(np.sort(own[:, axis]))) for axis in range(d)}
-    p = kstwo.sf(list(distances.values()), _effective_size(n, target))
+    p = np.atleast_1d(kstwo.sf(list(distances.values()), _effective_size(n, target)))
     return tuple(
         AxisMatch(axis, distance, float(raw), float(corrected))
         for (axis, distance), raw, corrected in zip(distances.items(), p, holm(p), strict=True)
