@@ -53,7 +53,6 @@ def test_the_run_is_judged_on_its_own_hold_out_with_all_labels_of_its_training_r
 def test_what_is_to_come_is_told_before_it_starts(result: tuple[Any, LabelEffect]) -> None:
     done, effect = result
     assert done.err.startswith(f"{effect.n_fits} fits, 1 at a time, about ")
-    assert f"Fitting: {effect.n_fits} of {effect.n_fits}" in done.err
 
 
 def test_parts_can_be_left_out_and_json_goes_to_another_file(
