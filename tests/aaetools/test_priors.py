@@ -37,6 +37,7 @@ def test_samples_have_the_asked_shape_and_depend_on_the_generator_alone(prior: P
 
 
 @pytest.mark.parametrize("prior", [case for case in CASES if case.values[0].n_dims == 2])  # type: ignore[attr-defined]
+@pytest.mark.slow
 def test_the_density_integrates_to_one(prior: Prior) -> None:
     reach = float(prior.sample(5000, generator=generator()).abs().max()) + 1.5
     axis = torch.linspace(-reach, reach, 220)

@@ -111,6 +111,7 @@ def test_the_same_configuration_gives_the_same_latents_and_one_json_object(
     assert told["seconds"] >= told["fit_seconds"] > 0
 
 
+@pytest.mark.slow
 def test_settings_reach_the_model_and_a_repeated_run(table_csv: Path, run_cli: Callable[..., Any]) -> None:
     settings = {"class_shares": (0.5, 0.25, 0.25), "propagate": True, "ramp": 0.5}
     typed = [f"--recipe-param={name}={json.dumps(value)}" for name, value in settings.items()]
@@ -130,6 +131,7 @@ def test_settings_reach_the_model_and_a_repeated_run(table_csv: Path, run_cli: C
     assert read_analysis("first").tables.images is not None
 
 
+@pytest.mark.slow
 def test_without_labels_quietly_and_over_an_old_run(
     table_csv: Path, tmp_path: Path, run_cli: Callable[..., Any]
 ) -> None:
@@ -149,6 +151,7 @@ def test_without_labels_quietly_and_over_an_old_run(
     assert os.listdir(tmp_path) == ["plain"]
 
 
+@pytest.mark.slow
 def test_the_default_folder_is_named_after_data_and_time_and_never_taken_twice(
     table: pd.DataFrame, tmp_path: Path, run_cli: Callable[..., Any]
 ) -> None:

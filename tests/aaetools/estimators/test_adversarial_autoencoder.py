@@ -108,6 +108,7 @@ def test_every_recipe_learns_separate_classes(recipe: str) -> None:
 
 
 @pytest.mark.parametrize("prior", sorted(PRIORS))
+@pytest.mark.slow
 def test_every_prior_can_hold_the_classes(prior: str) -> None:
     model = learning(prior=prior, max_epochs=500).fit(X, Y)
     assert model.score(X, Y) >= 0.9
