@@ -112,7 +112,8 @@ def conv_networks(
         _FromPlanes((height, width, channels)),
     )
     # a third faster on processors with bfloat16 than planes one after the other
-    return encoder.to(memory_format=torch.channels_last), decoder  # type: ignore[call-overload]
+    encoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    return encoder, decoder
 
 
 def _convolution(n_inputs: int, n_outputs: int, *, size: int = 3, stride: int = 1) -> list[nn.Module]:

@@ -329,40 +329,53 @@ def propagation_pays(X: Floats, graph: sp.csr_matrix, codes: NDArray[np.int64], 
     given = np.random.RandomState(seed).permutation(given)[:_MOST_JUDGED]
     if np.bincount(codes[given], minlength=n_classes).min() < 2:
         return True
-    gain = _gain_over_machine(X, graph, codes, given, n_classes, None, seed)
+    folds = _folds(codes, given, n_classes, seed)
+    by_machine = _found_by_machine(X, codes, folds, seed)
+    gain = _found_by_graph(graph, codes, folds, n_classes, None) - by_machine
     if gain.mean() >= -gain.std() / np.sqrt(len(gain)):
         return True
     shares = estimate_shares(graph, codes, n_classes)
-    return bool(_gain_over_machine(X, graph, codes, given, n_classes, shares, seed).mean() > 0)
+    return bool((_found_by_graph(graph, codes, folds, n_classes, shares) - by_machine).mean() > 0)
 
 
-def _gain_over_machine(
-    X: Floats,
-    graph: sp.csr_matrix,
-    codes: NDArray[np.int64],
-    given: NDArray[np.int64],
-    n_classes: int,
-    shares: NDArray[np.float64] | None,
-    seed: int,
-) -> NDArray[np.float64]:
-    """Return for each given label 1 where spreading alone finds it again, -1 where the machine alone does, else 0.
+_Folds = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
+"""Rows whose labels are seen and rows whose labels are hidden, in turn."""
 
-    Spread labels are balanced to ``shares`` if there are any.
-    """
+
+def _folds(codes: NDArray[np.int64], given: NDArray[np.int64], n_classes: int, seed: int) -> _Folds:
+    """Deal labelled rows out to folds, class by class."""
     from sklearn.model_selection import StratifiedKFold
-    from sklearn.svm import SVC
 
-    gain = np.zeros(len(given))
     fewest = int(np.bincount(codes[given], minlength=n_classes).min())
     folds = StratifiedKFold(min(_FOLDS, fewest), shuffle=True, random_state=seed)
-    for seen, hidden in folds.split(given[:, None], codes[given]):
+    return [(given[seen], given[hidden]) for seen, hidden in folds.split(given[:, None], codes[given])]
+
+
+def _found_by_machine(X: Floats, codes: NDArray[np.int64], folds: _Folds, seed: int) -> NDArray[np.float64]:
+    """Return 1 for each hidden label that a support vector machine finds again, else 0, fold after fold."""
+    from sklearn.svm import SVC
+
+    found = []
+    for seen, hidden in folds:
+        machine = SVC(C=10.0, random_state=seed).fit(X[seen], codes[seen])
+        found.append(machine.predict(X[hidden]) == codes[hidden])
+    return np.concatenate(found).astype(float)
+
+
+def _found_by_graph(
+    graph: sp.csr_matrix,
+    codes: NDArray[np.int64],
+    folds: _Folds,
+    n_classes: int,
+    shares: NDArray[np.float64] | None,
+) -> NDArray[np.float64]:
+    """Return 1 for each hidden label that spreading finds again, else 0; balanced to ``shares`` if there are any."""
+    found = []
+    for seen, hidden in folds:
         left = np.full_like(codes, -1)
-        left[given[seen]] = codes[given[seen]]
+        left[seen] = codes[seen]
         spread = spread_labels(graph, left, n_classes, alpha=reach(len(codes)))
         if shares is not None:
             spread = balance_shares(spread / spread.sum(axis=1, keepdims=True), shares)
-        truth = codes[given[hidden]]
-        machine = SVC(C=10.0, random_state=seed).fit(X[given[seen]], codes[given[seen]])
-        by_graph = spread[given[hidden]].argmax(axis=1) == truth
-        gain[hidden] = by_graph.astype(float) - (machine.predict(X[given[hidden]]) == truth)
-    return gain
+        found.append(spread[hidden].argmax(axis=1) == codes[hidden])
+    return np.concatenate(found).astype(float)

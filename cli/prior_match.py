@@ -132,7 +132,7 @@ def _codes(found: RunData, split: str, classes: bool) -> tuple[Any, Any, Any, li
     """Return positions in the data, codes, components (or None) and their names; repeated rows are left out."""
     import numpy as np
 
-    from aaetools.analysis.classification import class_codes
+    from aaetools.analysis.class_codes import class_codes
     from aaetools.analysis.prior_match import distinct_rows
     from aaetools.labels import encode_labels
 

@@ -2,10 +2,10 @@
 
 from aaetools.analysis.about_labels import LABEL_PARTS
 from aaetools.analysis.analyze import analyze
-from aaetools.analysis.baselines import BASELINES, FURTHER_BASELINES, PROBES
+from aaetools.analysis.baselines import BASELINES, FURTHER_BASELINES, PROBES, compare_baselines
 from aaetools.analysis.calibrated import CalibratedClassifier
 from aaetools.analysis.class_shares import estimate_class_shares
-from aaetools.analysis.classification import classify, classify_latents, compare_baselines, wilson_interval
+from aaetools.analysis.classification import classify, classify_latents
 from aaetools.analysis.cluster_count import CHOOSERS, choose_n_clusters
 from aaetools.analysis.clusterers import CLUSTERERS, PriorComponents
 from aaetools.analysis.clustering import cluster_latents
@@ -13,6 +13,7 @@ from aaetools.analysis.cross_fit import CROSS_FITS
 from aaetools.analysis.divergences import DIVERGENCES, divergence
 from aaetools.analysis.embedding import apply_map, compile_umap, project_latents, umap_embed
 from aaetools.analysis.health import health_warnings
+from aaetools.analysis.intervals import wilson_interval
 from aaetools.analysis.label_audit import audit_labels
 from aaetools.analysis.label_effect import label_effect
 from aaetools.analysis.novel_classes import find_novel_classes

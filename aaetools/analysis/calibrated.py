@@ -23,7 +23,7 @@ from aaetools.labels import UNLABELED, encode_labels, is_unlabeled
 __all__ = ["CalibratedClassifier"]
 
 
-class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
+class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]  # no types
     """Calibrate a classifier on labels that it was not trained on.
 
     Three ways to have such labels:

@@ -12,6 +12,7 @@ from math import ceil, exp, inf, log
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize_scalar
+from scipy.special import softmax
 from scipy.stats import chi2
 
 from aaetools.analysis.intervals import error_bound
@@ -55,9 +56,7 @@ def scale_probabilities(proba: NDArray[np.floating], temperature: float) -> Floa
     of the probabilities serve as logits, from which they differ by a constant per row.
     """
     logits = np.log(np.maximum(np.asarray(proba, dtype=np.float64), _SMALLEST)) / temperature
-    logits -= logits.max(axis=1, keepdims=True)
-    powers = np.exp(logits)
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    return np.asarray(softmax(logits, axis=1))
 
 
 def fit_temperature(proba: NDArray[np.floating], codes: Codes) -> Interval:

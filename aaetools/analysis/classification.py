@@ -15,14 +15,13 @@ from aaetools.analysis.baselines import (
     BASELINES,
     FURTHER_BASELINES,
     PROBES,
-    compare_baselines,
     predict_with,
     resolve_classifiers,
 )
 from aaetools.analysis.calibrated import CalibratedClassifier
 from aaetools.analysis.calibration_results import EvaluatedRows, assess_rejection, assess_sets, assess_temperature
 from aaetools.analysis.class_codes import class_codes, plain_label
-from aaetools.analysis.intervals import mcnemar, wilson_interval
+from aaetools.analysis.intervals import wilson_interval
 from aaetools.analysis.progress import Progress, tell
 from aaetools.analysis.results import Classification, ClassScore, MethodScore
 from aaetools.analysis.scores import Predictions, confusion_matrix, score_methods
@@ -32,12 +31,8 @@ from aaetools.labels import UNLABELED, is_unlabeled
 
 __all__ = [
     "DEFAULT_PROBES",
-    "class_codes",
     "classify",
     "classify_latents",
-    "compare_baselines",
-    "mcnemar",
-    "wilson_interval",
 ]
 
 DEFAULT_PROBES = ("logistic_regression", "knn")

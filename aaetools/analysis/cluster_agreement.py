@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics.cluster import expected_mutual_information
 
-from aaetools.analysis.classification import wilson_interval
+from aaetools.analysis.intervals import wilson_interval
 from aaetools.analysis.results import Agreement, Interval, Proportion
 
 __all__ = ["adjusted_rand", "cluster_agreement", "contingency", "head_accuracy", "head_rows", "overlap_measures"]

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from aaetools.analysis.classification import wilson_interval
 from aaetools.analysis.cluster_agreement import contingency
+from aaetools.analysis.intervals import wilson_interval
 from aaetools.analysis.results import ClusterProfile, FeatureEffect, Interval
 
 __all__ = ["centre_distances", "cluster_profiles", "feature_effects"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
 from aaetools.analysis.posterior import tempered_log_odds
 from aaetools.analysis.progress import Progress, tell
@@ -59,6 +61,12 @@ class LabeledRows:
     random_state: int | None
     progress: Progress | None
 
+    @cached_property
+    def x(self) -> NDArray[np.float32]:
+        """All rows as the model scales them, shape (n_rows, n_features)."""
+        scaled: NDArray[np.float32] = self.model.scale(self.X)
+        return scaled
+
     @property
     def n_folds(self) -> int:
         """Number of folds."""
@@ -76,7 +84,7 @@ class LabeledRows:
 
 def by_graph(rows: LabeledRows) -> Floats:
     """Spread the labels of the other folds over the nearest-neighbour graph of the inputs."""
-    x = rows.model.scale(rows.X)
+    x = rows.x
     graph = neighbor_graph(x)
     log_p = np.zeros((len(x), rows.n_classes))
     for fold in range(rows.n_folds):
@@ -92,7 +100,7 @@ def by_probe(rows: LabeledRows) -> Floats:
     """Train a support vector machine on the scaled inputs and labels of the other folds; log-odds are its margins."""
     from sklearn.svm import SVC
 
-    x = rows.model.scale(rows.X)
+    x = rows.x
     margins = np.zeros((len(x), rows.n_classes))
     random = np.random.RandomState(rows.random_state)
     for fold in range(rows.n_folds):
@@ -158,9 +166,7 @@ def fold_numbers(codes: Codes, n_folds: int, random_state: int | None) -> Codes:
 
 def log_softmax(log_odds: Floats, temperature: float = 1.0) -> Floats:
     """Return log-probabilities at a temperature, shape (n, n_classes)."""
-    scaled = log_odds / temperature
-    scaled = scaled - scaled.max(axis=1, keepdims=True)
-    return np.asarray(scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True)))
+    return np.asarray(special.log_softmax(log_odds / temperature, axis=1))
 
 
 def fit_temperature(log_odds: Floats, codes: Codes) -> float:

@@ -1,14 +1,14 @@
-"""Intervals of shares, and paired comparisons of methods on the same rows."""
+"""Intervals of shares, paired comparisons of methods on the same rows, and corrections for many tests."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import beta, binomtest, norm
 
 from aaetools.analysis.results import Proportion
 
-__all__ = ["error_bound", "mcnemar", "wilson_interval"]
+__all__ = ["error_bound", "holm", "mcnemar", "wilson_interval"]
 
 
 def wilson_interval(k: int, n: int, level: float = 0.95) -> Proportion:
@@ -65,3 +65,13 @@ def error_bound(errors: int, n: int, confidence: float = 0.95) -> float:
     if not 0 <= errors <= n:
         raise ValueError(f"{errors} of {n} is not a share")
     return 1.0 if errors == n else float(beta.ppf(confidence, errors + 1, n - errors))
+
+
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+    """Return Holm's step-down adjusted p-values, shape (n,), in the order given."""
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted

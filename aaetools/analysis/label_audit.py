@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import _num_samples
 
-from aaetools.analysis.classification import wilson_interval
 from aaetools.analysis.cross_fit import CROSS_FITS, LabeledRows, fit_temperature, fold_numbers, log_softmax
+from aaetools.analysis.intervals import wilson_interval
 from aaetools.analysis.progress import Progress
 from aaetools.analysis.results import Interval, LabelAudit, SuspectLabel
 from aaetools.exceptions import DataError, LabelError
@@ -78,7 +79,7 @@ def audit_labels(
     if most is not None and most < 0:
         raise DataError(f"the number of labels to list must be 0 or more, not {most}")
     coding = encode_labels(y, getattr(model, "unlabeled", -1))
-    n_rows = len(model.scale(X))
+    n_rows = _num_samples(X)
     if len(coding.codes) != n_rows:
         raise LabelError(f"X has {n_rows} rows, but y has {len(coding.codes)} labels")
     codes, classes, n_skipped = _auditable(coding.codes, coding.classes)

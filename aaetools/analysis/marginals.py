@@ -7,12 +7,13 @@ from math import sqrt
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import kolmogi, ndtr, xlogy
 from scipy.stats import chi2, kstwo, ncx2
 
 from aaetools.analysis.divergences import Codes, Target, Values
+from aaetools.analysis.intervals import holm
 from aaetools.analysis.nulls import LEVEL
 from aaetools.analysis.results import AxisMatch, WeightMatch
 from aaetools.priors import GaussianComponents
@@ -21,7 +22,6 @@ __all__ = [
     "axis_matches",
     "axis_null",
     "g_statistic",
-    "holm",
     "own_coordinates",
     "smallest_axis_shift",
     "smallest_moved_share",
@@ -34,16 +34,6 @@ _N_LEVELS = 64
 _POWER = 0.8
 _N_SIMULATED, _N_SAMPLES, _LARGEST_SHIFT = 500, 80, 100.0
 _N_COUNTED = 20_000
-
-
-def holm(p_values: ArrayLike) -> Values:
-    """Return Holm's step-down adjusted p-values, shape (n,), in the order given."""
-    p = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(p, kind="stable")
-    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(stepped, 1.0)
-    return adjusted
 
 
 # --- Coordinates of a mixture's components ----------------------------------------------------------

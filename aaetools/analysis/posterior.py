@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import softmax
 
 __all__ = ["tempered_log_odds", "tempered_posterior"]
 
@@ -31,6 +32,4 @@ def tempered_log_odds(model: Any, X: ArrayLike) -> NDArray[np.float64]:
 
 def tempered_posterior(model: Any, X: ArrayLike) -> NDArray[np.float64]:
     """Return the tempered class posterior of each row, rows sum to 1, shape (n_rows, n_classes)."""
-    log_odds = tempered_log_odds(model, X)
-    odds = np.exp(log_odds - log_odds.max(axis=1, keepdims=True))
-    return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+    return np.asarray(softmax(tempered_log_odds(model, X), axis=1))

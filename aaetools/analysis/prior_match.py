@@ -28,10 +28,10 @@ from aaetools.analysis.fresh_discriminator import (
     fresh_discriminator,
     smallest_accuracy,
 )
+from aaetools.analysis.intervals import holm
 from aaetools.analysis.marginals import (
     axis_matches,
     axis_null,
-    holm,
     smallest_axis_shift,
     smallest_moved_share,
     standardized,
@@ -287,8 +287,6 @@ def prior_match(
     # nearest neighbours are slow, and of little use among the few codes of a class
     overall_only = {"weights", "discriminator"} | ({"knn_kl"} if statistics is None else set())
     by_class_statistics = [name for name in chosen if name not in overall_only]
-    details: list[Details] = []
-    results: list[GoodnessOfFit] = []
     n_whole = max(n_resamples, _resamples_for(len(chosen)))
     n_class = max(n_resamples, _resamples_for(len(by_class_statistics) * len(by_class)))
     with one_thread_for(codes.size):

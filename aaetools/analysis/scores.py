@@ -10,8 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from aaetools.analysis.intervals import mcnemar, wilson_interval
-from aaetools.analysis.prior_match import holm
+from aaetools.analysis.intervals import holm, mcnemar, wilson_interval
 from aaetools.analysis.results import CalibrationBin, CalibrationCurve, Interval, Scores
 
 __all__ = [

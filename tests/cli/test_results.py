@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
+import click
 import pytest
 
+from aaetools import runs
 from aaetools.analysis import result_from_json
 from aaetools.analysis.results import PriorMatch
+from aaetools.cli.main import COMMANDS, cli
 from aaetools.cli.results import check_result_file, deliver_result
 from aaetools.exceptions import RunFolderError
 
@@ -45,3 +49,14 @@ def test_json_is_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     out = capsys.readouterr().out
     assert out == place.read_text()
     assert json.loads(out)["kind"] == "PriorMatch"
+
+
+def test_what_commands_write_into_a_run_is_known_to_be_part_of_it() -> None:
+    written = set()
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        for option in command.params:
+            if isinstance(option, click.Option) and isinstance(option.show_default, str):
+                written |= set(re.findall(r"^([\w-]+\.json) in RUN", option.show_default))
+    assert written == set(runs.RESULT_FILES)
