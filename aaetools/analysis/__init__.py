@@ -9,6 +9,8 @@ from aaetools.analysis.classification import classify, classify_latents
 from aaetools.analysis.cluster_count import CHOOSERS, choose_n_clusters
 from aaetools.analysis.clusterers import CLUSTERERS, PriorComponents
 from aaetools.analysis.clustering import cluster_latents
+from aaetools.analysis.comparison import compare
+from aaetools.analysis.comparison_results import Comparison
 from aaetools.analysis.cross_fit import CROSS_FITS
 from aaetools.analysis.divergences import DIVERGENCES, divergence
 from aaetools.analysis.embedding import apply_map, compile_umap, project_latents, umap_embed
@@ -23,6 +25,7 @@ from aaetools.analysis.serialise import (
     analysis_from_json,
     analysis_json_schema,
     analysis_to_json,
+    json_schema,
     result_from_json,
     result_to_json,
 )
@@ -42,6 +45,7 @@ __all__ = [
     "STRATEGIES",
     "Analysis",
     "CalibratedClassifier",
+    "Comparison",
     "Images",
     "PriorComponents",
     "Tables",
@@ -55,12 +59,14 @@ __all__ = [
     "classify",
     "classify_latents",
     "cluster_latents",
+    "compare",
     "compare_baselines",
     "compile_umap",
     "divergence",
     "estimate_class_shares",
     "find_novel_classes",
     "health_warnings",
+    "json_schema",
     "label_effect",
     "prior_match",
     "project_latents",

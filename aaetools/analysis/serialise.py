@@ -19,6 +19,7 @@ __all__ = [
     "analysis_from_json",
     "analysis_json_schema",
     "analysis_to_json",
+    "json_schema",
     "json_value",
     "result_from_json",
     "result_to_json",
@@ -85,7 +86,38 @@ def result_from_json(text: str, kind: type[Result]) -> Result:
 
 def analysis_json_schema() -> dict[str, Any]:
     """Return the JSON schema (draft 2020-12) of :func:`analysis_to_json`'s text."""
-    return _document_model().model_json_schema()
+    return json_schema(Analysis)
+
+
+def json_schema(kind: type) -> dict[str, Any]:
+    """Return the JSON schema (draft 2020-12) of the document that holds a value of type ``kind``.
+
+    That is :func:`analysis_to_json`'s for :class:`Analysis`, else :func:`result_to_json`'s.
+
+    Examples
+    --------
+    >>> from aaetools.analysis.results import PriorMatch
+    >>> json_schema(PriorMatch)["required"]
+    ['schema_version', 'kind', 'result']
+    """
+    if kind is Analysis:
+        found = _document_model().model_json_schema()
+        found["properties"]["schema_version"] = {"const": SCHEMA_VERSION}
+    else:
+        found = {
+            "type": "object",
+            "properties": {
+                "schema_version": {"const": SCHEMA_VERSION},
+                "kind": {"const": kind.__name__},
+                "result": {"$ref": f"#/$defs/{kind.__name__}"},
+            },
+            "required": ["schema_version", "kind", "result"],
+            "additionalProperties": False,
+            "$defs": {},
+        }
+        inner = TypeAdapter(kind).json_schema()
+        found["$defs"] = {**inner.pop("$defs", {}), kind.__name__: inner}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": kind.__name__, **found}
 
 
 def json_value(value: Any) -> Any:
