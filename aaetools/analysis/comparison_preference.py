@@ -19,12 +19,14 @@ RULE = (
     "Accuracy first: what is less accurate than another on the same held-out rows, with a p-value below 0.05 after "
     "Holm's correction over all pairs and an interval without 0, drops out. Between those left, only to break the "
     "tie: the best verdict of the prior match, then the fewest alarms, then training in less than half the time of "
-    "all others on the same machine. If none of these decides, there is no clear winner."
+    "all others on the same machine; but never in favour of what looks less accurate by over a point. If none of "
+    "these decides, there is no clear winner."
 )
 """How it is chosen."""
 
 _VERDICTS: tuple[Literal["met", "close", "not met"], ...] = ("met", "close", "not met")
 _FASTER = 0.5
+_BEHIND = 0.01
 
 
 def overall_match(analysis: Analysis) -> dict[str, GoodnessOfFit]:
@@ -107,7 +109,11 @@ def choose(found: Comparison, analyses: Sequence[Analysis]) -> Preference:
         return Preference(left[0], "accuracy", _by_accuracy(found, left[0], evidence), RULE)
     if not left:
         return none("Each is less accurate than another on the rows that those two have in common.")
-    return _tie_break(found, analyses, left, _undecided(found, left, beaten, evidence))
+    broken = _tie_break(found, analyses, left, _undecided(found, left, beaten, evidence))
+    if broken.group is not None and _looks_behind(broken.group, left, evidence):
+        name = found.groups[broken.group].name
+        return none(f"{broken.reason} But {name!r} looks less accurate, so the tie is not broken in its favour.")
+    return broken
 
 
 def _tie_break(found: Comparison, analyses: Sequence[Analysis], left: Sequence[int], so_far: str) -> Preference:
@@ -153,6 +159,15 @@ def _tie_break(found: Comparison, analyses: Sequence[Analysis], left: Sequence[i
                 RULE,
             )
     return Preference(None, None, f"{so_far} Prior match, alarms and time do not tell them apart either.", RULE)
+
+
+def _looks_behind(chosen: int, left: Sequence[int], evidence: Mapping[tuple[int, int], _Evidence | None]) -> bool:
+    """Tell whether another of those left seems more accurate by over a point, though not clearly so."""
+    for other in left:
+        known = evidence.get((min(chosen, other), max(chosen, other)))
+        if known is not None and (known.gap.value if chosen < other else -known.gap.value) > _BEHIND:
+            return True
+    return False
 
 
 def _prior_rank(analyses: Sequence[Analysis]) -> int | None:
