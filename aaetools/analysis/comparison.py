@@ -330,7 +330,7 @@ def _group(
     ).reshape(len(measures), len(runs))
     deviations = values.std(axis=1, ddof=1) if len(runs) > 1 else np.full(len(measures), math.nan)
     return RunGroup(
-        name=names[runs[0]] + ("" if len(runs) == 1 else f" and {len(runs) - 1} more"),
+        name=names[runs[0]] + ("" if len(runs) == 1 else f" ({len(runs)} seeds)"),
         runs=runs,
         seeds=tuple(analyses[run].provenance.random_state for run in runs),
         means=tuple(float(mean) for mean in values.mean(axis=1)),

@@ -112,7 +112,7 @@ def choose(found: Comparison, analyses: Sequence[Analysis]) -> Preference:
     broken = _tie_break(found, analyses, left, _undecided(found, left, beaten, evidence))
     if broken.group is not None and _looks_behind(broken.group, left, evidence):
         name = found.groups[broken.group].name
-        return none(f"{broken.reason} But {name!r} looks less accurate, so the tie is not broken in its favour.")
+        return none(f"{broken.reason} But {name!r} looks less accurate, so that does not break the tie.")
     return broken
 
 
@@ -124,12 +124,13 @@ def _tie_break(found: Comparison, analyses: Sequence[Analysis], left: Sequence[i
     if len(known) == len(left) and len(set(known)) > 1:
         best = [g for g, rank in zip(left, known, strict=True) if rank == min(known)]
         if len(best) == 1:
+            name = groups[best[0]].name
             worse = " or ".join(repr(_VERDICTS[rank]) for rank in sorted(set(known) - {min(known)}))
             return Preference(
                 best[0],
                 "prior match",
-                f"{so_far} The prior match breaks the tie: by its worst statistic, that of {groups[best[0]].name!r} is "
-                f"{_VERDICTS[min(known)]!r}, that of {'the other' if len(left) == 2 else 'the others'} {worse}.",
+                f"{so_far} By the worst statistic of the prior match, {name!r} has {_VERDICTS[min(known)]!r} and "
+                f"{'the other' if len(left) == 2 else 'the others'} {worse}.",
                 RULE,
             )
         left = best
