@@ -21,6 +21,7 @@ COMMANDS = (
     "predict",
     "sample",
     "report",
+    "compare",
     "prior-match",
     "cluster",
     "classify",
