@@ -42,7 +42,7 @@ def _measured(found: LabelEffect) -> tuple[Block, ...]:
     ours = found.curves[0].accuracy
     picture = figure(
         lambda ax: plots.label_curves(ax, found),
-        (6.6, 4.2),
+        (8.4, 3.9),
         alt=f"Accuracy of the model from {text.percent(ours[0].value)} with {sizes[0]} to "
         f"{text.percent(ours[-1].value)} with {sizes[-1]} labels per class, beside "
         "baselines, permuted labels and none.",
