@@ -272,7 +272,7 @@ def _setting(setting: SettingDifference, value: Any) -> str:
     if value is None:
         return text.MISSING
     if isinstance(value, float):
-        return text.number(value, 6)
+        return f"{value:.6g}"
     if setting.name == "SHA-256":
         return str(value)[:12]
     if isinstance(value, list):
@@ -447,7 +447,7 @@ def _extremes(recalls: dict[str, list[Interval | None]], classes: Sequence[str])
         for label, value in zip(classes, values, strict=True)
         if value is not None
     ]
-    words = []
+    words: list[str] = []
     for value, name, label in (max(every), min(every)):
         good = value > 0 if not words else value < 0
         words.append(f"{text.shorten(label, 30)} in {name} ({_points(value)} points)" if good else "none")
@@ -769,11 +769,12 @@ def _is_clear(pair: PairedRuns, level: float) -> bool:
 
 
 def _worst_verdicts(comparison: Comparison) -> list[str | None]:
+    """Return the worst verdict of each run over all codes, None where it was not tested."""
     order = list(VERDICTS)
-    found = []
+    found: list[str | None] = []
     for i in range(len(comparison.runs)):
         known = [verdict for statistic in comparison.prior_match if (verdict := statistic.verdicts[i]) is not None]
-        found.append(max(known, key=order.index, default=None))
+        found.append(max(known, key=lambda verdict: order.index(verdict)) if known else None)
     return found
 
 

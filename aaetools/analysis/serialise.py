@@ -117,7 +117,9 @@ def json_schema(kind: type) -> dict[str, Any]:
         }
         inner = TypeAdapter(kind).json_schema()
         found["$defs"] = {**inner.pop("$defs", {}), kind.__name__: inner}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": kind.__name__, **found}
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": kind.__name__}
+    # a default may be NaN, which is no JSON
+    return {str(name): json_value(part) for name, part in {**found, **head}.items()}
 
 
 def json_value(value: Any) -> Any:

@@ -425,35 +425,75 @@ def make_analysis() -> MakeAnalysis:
     return build_analysis
 
 
+def build_rerun(analysis: Analysis, share: float, seed: int) -> Analysis:
+    """Return an analysis of the same rows whose run took another `share` of them for another class."""
+    rng, rows = np.random.default_rng(seed), analysis.tables.rows
+    called = rows["label_pred"].to_numpy(dtype=object).copy()
+    chosen = rng.random(len(rows)) < share
+    called[chosen] = rng.permutation(called[chosen])
+    parameters = {**analysis.model.parameters, "learning_rate": 0.001 / (seed + 1)}
+    return dataclasses.replace(
+        analysis,
+        model=dataclasses.replace(analysis.model, parameters=parameters),
+        tables=dataclasses.replace(analysis.tables, rows=rows.assign(label_pred=called)),
+    )
+
+
+def build_hostile(n_rows: int = 600) -> Analysis:
+    """Hostile strings wherever data can put a string."""
+    strings = HOSTILE
+    analysis = build_analysis(
+        classes=strings,
+        name=" ".join(strings[:12]),
+        feature_names=strings,
+        warnings=strings,
+        n_rows=n_rows,
+        images=False,
+    )
+    provenance = dataclasses.replace(
+        analysis.provenance,
+        command=" ".join(strings),
+        notes=strings,
+        versions=dict.fromkeys(strings, strings[0]),
+    )
+    model = dataclasses.replace(
+        analysis.model, parameters={text: text for text in strings}, prior=strings[0], scaling=strings[3]
+    )
+    data = dataclasses.replace(analysis.data, source=strings[0], target_name=strings[3])
+    return dataclasses.replace(analysis, provenance=provenance, model=model, data=data)
+
+
 @cache
 def _rendered(variant: str) -> str:
-    from aaetools.reports import render
+    from aaetools.analysis import compare
+    from aaetools.reports import render, render_comparison
 
     if variant == "hostile":
-        strings = HOSTILE
-        analysis = build_analysis(
-            classes=strings,
-            name=" ".join(strings[:12]),
-            feature_names=strings,
-            warnings=strings,
-            n_rows=600,
-            images=False,
-        )
-        provenance = dataclasses.replace(
-            analysis.provenance,
-            command=" ".join(strings),
-            notes=strings,
-            versions=dict.fromkeys(strings, strings[0]),
-        )
-        model = dataclasses.replace(
-            analysis.model, parameters={text: text for text in strings}, prior=strings[0], scaling=strings[3]
-        )
-        data = dataclasses.replace(analysis.data, source=strings[0], target_name=strings[3])
-        return render(dataclasses.replace(analysis, provenance=provenance, model=model, data=data))
+        return render(build_hostile())
+    if variant == "comparison":
+        first = build_analysis(classes=("setosa", "versicolor", "virginica"), n_rows=240, images=False)
+        runs = [first, build_rerun(first, 0.3, 1)]
+        return render_comparison(compare(runs, ["many labels", "few labels"], n_bootstrap=50), runs)
+    if variant == "hostile comparison":
+        first = build_hostile()
+        runs = [first, *(build_rerun(first, 0.2, seed) for seed in (1, 2))]
+        return render_comparison(compare(runs, [HOSTILE[0], HOSTILE[3], HOSTILE[15]], n_bootstrap=50), runs)
     return render(build_analysis(**VARIANTS[variant]))
 
 
 @pytest.fixture
+def make_rerun() -> Callable[[Analysis, float, int], Analysis]:
+    """Change the predictions of an analysis; arguments as of `build_rerun`."""
+    return build_rerun
+
+
+@pytest.fixture
+def hostile_analysis() -> Analysis:
+    """An analysis full of hostile strings."""
+    return build_hostile()
+
+
+@pytest.fixture
 def page_of() -> Callable[[str], str]:
-    """Return the page of a variant, or of one full of hostile strings ("hostile"); each is made once."""
+    """Return the page of a variant, of one full of hostile strings ("hostile"), or of a comparison; each is made once."""
     return _rendered

@@ -31,7 +31,9 @@ VARIANTS = [
     pytest.param("fifty classes", marks=pytest.mark.slow),
     "one latent dimension",
     "no baselines, no UMAP",
+    "comparison",
     pytest.param("hostile", marks=pytest.mark.slow),
+    pytest.param("hostile comparison", marks=pytest.mark.slow),
 ]
 VOID = {"meta", "img", "link", "br", "hr", "input"}
 
