@@ -685,7 +685,7 @@ def _clusters_chapter(comparison: Comparison, analyses: Sequence[Analysis]) -> C
         else:
             blocks.append(pairs)
     if errors:
-        lines = tuple(
+        gaps = tuple(
             (
                 f"{names[pair.second]} less {names[pair.first]}",
                 text.count(pair.n_held_out),
@@ -694,7 +694,7 @@ def _clusters_chapter(comparison: Comparison, analyses: Sequence[Analysis]) -> C
             for pair in errors
         )
         caption = "Reconstruction error on the same hold-out rows (mean squared, scaled units)"
-        blocks.append(Table(caption, ("runs", "rows", "difference [95% interval]"), lines, folded=len(lines) > FOLD))
+        blocks.append(Table(caption, ("runs", "rows", "difference [95% interval]"), gaps, folded=len(gaps) > FOLD))
         blocks.append(
             Note("Below 0 the first of the two runs reconstructs better. Compared where both scale features alike.")
         )

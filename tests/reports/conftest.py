@@ -495,5 +495,5 @@ def hostile_analysis() -> Analysis:
 
 @pytest.fixture
 def page_of() -> Callable[[str], str]:
-    """Return the page of a variant, of one full of hostile strings ("hostile"), or of a comparison; each is made once."""
+    """Return a page, made once: of a variant, of one full of hostile strings ("hostile"), or of a comparison."""
     return _rendered
