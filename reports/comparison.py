@@ -44,7 +44,7 @@ _MAP_POINTS = 24_000
 """Rows drawn in all maps together: a page with twelve maps should not weigh twelve times as much."""
 
 _MAX_MATRICES = 6
-_SHOWN_NAME = 28
+_SHOWN_NAME = 24
 _CHIPS: dict[str, Tone] = {"clear": "good", "may be chance": "none"}
 
 
@@ -102,6 +102,8 @@ def _what_was_compared(comparison: Comparison) -> str:
     names = [_name(run.name) for run in comparison.runs]
     same = len({run.data_sha256 for run in comparison.runs}) == 1 and comparison.runs[0].data_sha256
     told = f"{text.count(len(names), 'run')} were compared: {', '.join(names[:-1])} and {names[-1]}."
+    if len(names) > 6:
+        told = f"{len(names)} runs were compared: {', '.join(names[:4])} and {len(names) - 4} more."
     return f"{told} {'All' if same else 'Not all'} are {'' if same else 'known to be '}on the same data."
 
 
@@ -221,9 +223,12 @@ def _prior(comparison: Comparison, analyses: Sequence[Analysis]) -> Answer:
     if not known:
         return Answer(question, "Not measured", "No run was tested.", "none", rule, "prior")
     n_met = known.count("met")
-    listed = "; ".join(
-        f"{_name(run.name)}: {verdict or 'not tested'}" for run, verdict in zip(comparison.runs, worst, strict=True)
-    )
+    if len(worst) <= 4:
+        listed = "; ".join(
+            f"{_name(run.name)}: {verdict or 'not tested'}" for run, verdict in zip(comparison.runs, worst, strict=True)
+        )
+    else:
+        listed = ", ".join(f"{known.count(verdict)} {verdict}" for verdict in VERDICTS if verdict in known)
     tone: Tone = "good" if n_met == len(known) else "mixed" if n_met or "close" in known else "bad"
     return Answer(question, f"{n_met} of {len(known)}", text.shorten(f"{listed}.", 300), tone, rule, "prior")
 
@@ -311,7 +316,7 @@ def _accuracy_chapter(comparison: Comparison, analyses: Sequence[Analysis]) -> C
         clear = [_is_clear(pair, comparison.level) for pair in chosen]
         forest = figure(
             lambda ax: comparison_plots.paired_differences(ax, labels, gaps, clear),
-            (6.2, 1.6 + 0.42 * len(labels)),
+            (6.2 if max(map(len, labels)) <= 36 else 8.4, 1.6 + 0.42 * len(labels)),
             alt="Paired differences of accuracy: "
             + text.shorten(
                 "; ".join(f"{label} {_points(gap.value)} points" for label, gap in zip(labels, gaps, strict=True)), 500
@@ -742,7 +747,12 @@ _CHAPTERS: tuple[Callable[[Comparison, Sequence[Analysis]], Chapter | None], ...
 
 
 def _name(name: str) -> str:
-    return text.shorten(name, _SHOWN_NAME)
+    """Shorten a name in its middle: names of runs often differ at their ends."""
+    ends = [text.shorten(part, len(part) + 1) for part in (name[:200], name[-200:])]
+    if len(name) <= 200 and len(ends[0]) <= _SHOWN_NAME:
+        return ends[0]
+    half = _SHOWN_NAME // 2
+    return f"{ends[0][: half - 1].rstrip()}\N{HORIZONTAL ELLIPSIS}{ends[1][-half:].lstrip()}"
 
 
 def _names(comparison: Comparison) -> tuple[str, ...]:

@@ -88,7 +88,7 @@ def paired_differences(ax: Axes, labels: Sequence[str], differences: Sequence[In
         ax.plot(difference.value, y, "D" if stands else "o", color=color, ms=7, mec=PAPER, mew=1)
     ax.axvline(0, color=INK, lw=1.1, ls="--")
     ax.margins(x=0.06)
-    _name_lines(ax, labels, limit=52)
+    _name_lines(ax, labels, limit=60)
     ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     ax.xaxis.set_major_formatter(FuncFormatter(_signed_points))
     ax.set_xlabel("difference in accuracy (percentage points, bar: 95% interval)")
@@ -98,7 +98,7 @@ def paired_differences(ax: Axes, labels: Sequence[str], differences: Sequence[In
         Line2D([], [], color=PALETTE[2], marker="D", lw=2, label="worse"),
         Line2D([], [], color=MUTED, marker="o", lw=2, label="may be chance"),
     ]
-    ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.0, -0.2 - 0.35 / max(len(labels), 1)), ncols=3)
+    ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.0, -0.55 / (0.42 * len(labels) + 0.35)), ncols=3)
     return ax
 
 

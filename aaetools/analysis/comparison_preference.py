@@ -213,6 +213,8 @@ def _undecided(
 ) -> str:
     """Say that accuracy does not decide, and why."""
     out = ", ".join(repr(found.groups[g].name) for g in sorted(beaten))
+    if len(beaten) > 3:
+        out = f"{len(beaten)} of {len(found.groups)}"
     dropped = f"Accuracy rules out {out}. " if out else ""
     between = [evidence[g, h] for g, h in combinations(left, 2)]
     if all(e is None for e in between):

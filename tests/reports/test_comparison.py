@@ -152,3 +152,11 @@ def test_the_page_needs_the_analyses_that_were_compared(first: Analysis) -> None
 def test_same_comparison_same_bytes(first: Analysis, make_rerun: Rerun) -> None:
     runs = [first, make_rerun(first, 0.3, 1)]
     assert render_comparison(compare(runs), runs) == render_comparison(compare(runs), runs)
+
+
+def test_long_names_keep_both_ends(first: Analysis) -> None:
+    _, page = quick([first, first], ["a-rather-long-name-of-a-run-1", "a-rather-long-name-of-a-run-2" + "\u202e" * 300])
+    heads = tables(page, "measures")[0].columns[2:]
+    assert heads[0].startswith("a-rather")
+    assert heads[0].endswith("-run-1")
+    assert len(heads[1]) <= 24
