@@ -175,13 +175,12 @@ def _same_rows(comparison: Comparison) -> Answer:
     )
     reasons = [pair.refused or pair.no_accuracy for pair in pairs if pair.accuracy is None]
     counts = sorted({pair.n_paired for pair in paired})
-    if any(pair.refused for pair in pairs) and not paired:
+    if not paired and any(pair.refused or not pair.n_held_out for pair in pairs):
         return Answer(question, "No", text.shorten(_sentence(reasons[0]), 300), "bad", rule, "settings")
     if not paired:
         fewest = min(pair.n_held_out for pair in pairs)
         sentence = f"at least were held out by both runs of every pair. Accuracies are not paired: {reasons[0]}."
-        tone: Tone = "mixed" if fewest else "bad"
-        return Answer(question, text.count(fewest, "row"), text.shorten(sentence, 300), tone, rule, "clusters")
+        return Answer(question, text.count(fewest, "row"), text.shorten(sentence, 300), "mixed", rule, "clusters")
     rows = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
     if not reasons:
         sentence = "labelled rows were held out by both runs of every pair." if len(pairs) > 1 else "by both runs."

@@ -98,8 +98,8 @@ def choose(found: Comparison, analyses: Sequence[Analysis]) -> Preference:
     refused = {pair.refused for pair in found.pairs if pair.refused}
     if refused:
         return none(f"They cannot be compared row by row: {min(refused)}.")
-    measured = [any(analyses[run].classification is not None for run in group.runs) for group in groups]
-    if any(measured) and not all(measured):
+    predicts = [any(analyses[run].data.classes for run in group.runs) for group in groups]
+    if any(predicts) and not all(predicts):
         return none("Some of the runs predict classes and others do not: they were made for different questions.")
     left = list(range(len(groups)))
     evidence = {(g, h): _evidence(found, g, h) for g, h in combinations(left, 2)}
@@ -219,7 +219,7 @@ def _undecided(
     between = [evidence[g, h] for g, h in combinations(left, 2)]
     if all(e is None for e in between):
         if all(pair.no_accuracy.endswith("has no measured accuracy") for pair in found.pairs):
-            return "Without known labels there is no accuracy to go by."
+            return "Without known labels of held-out rows there is no accuracy to go by."
         return f"{dropped}Accuracy could not be compared: they have too few held-out rows in common."
     if len(left) == 2:
         e = between[0]

@@ -54,7 +54,8 @@ def with_verdict(analysis: Analysis, verdict: Literal["met", "close", "not met"]
 
 
 def unlabeled(analysis: Analysis) -> Analysis:
-    return with_rows(replace(analysis, classification=None), label_pred=None)
+    data = replace(analysis.data, classes=())
+    return with_rows(replace(analysis, classification=None, data=data), label_pred=None)
 
 
 def quick(analyses: Sequence[Analysis], names: Sequence[str] | None = None, **settings: Any) -> Comparison:
@@ -280,7 +281,7 @@ def test_runs_without_labels_are_compared_by_clusters_prior_and_reconstruction(a
     assert isinstance(pair.clusters, Interval)
     assert isinstance(pair.reconstruction, Interval)
     assert (found.preference.group, found.preference.by) == (1, "prior match")
-    assert "Without known labels there is no accuracy" in found.verdict
+    assert "Without known labels of held-out rows there is no accuracy" in found.verdict
     assert "accuracy" not in [measure.name for measure in found.measures]
 
 
