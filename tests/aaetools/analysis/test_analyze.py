@@ -202,6 +202,7 @@ def test_stages_are_announced(digits: Any, digits_model: Any) -> None:
         "clustering",
         *(f"asking the labels: {part}" for part in ("audit", "suggestions", "novel classes", "shares")),
         "testing the prior match",
+        "comparing neighbours",
         "drawing samples",
     ]
 
