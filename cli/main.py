@@ -28,6 +28,9 @@ COMMANDS = (
     "audit",
     "suggest",
     "novel",
+    "latent",
+    "traverse",
+    "interpolate",
     "datasets",
     "completion",
 )

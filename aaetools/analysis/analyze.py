@@ -23,7 +23,7 @@ from aaetools.analysis.clustering import cluster_latents
 from aaetools.analysis.embedding import apply_map, project_latents, umap_embed
 from aaetools.analysis.health import dead_axes, health_warnings, late_mean
 from aaetools.analysis.latent_paths import class_centres, principal_ways, straight_way
-from aaetools.analysis.latent_space import MIN_COMPARED, latent_space
+from aaetools.analysis.latent_space import MIN_COMPARED, MIN_HELD_OUT, latent_space
 from aaetools.analysis.prior_match import MIN_CODES, STATISTICS, distinct_rows, prior_match
 from aaetools.analysis.results import (
     Analysis,
@@ -54,8 +54,6 @@ _N_WALKS = 10
 _N_DIRECTIONS = 5
 _WALK_STEPS = 9
 _N_PROFILED_AXES = 3
-_MIN_HELD_OUT = 30
-"""With fewer hold-out rows neighbours are looked for among training rows."""
 _SLOW_STATISTICS = ("knn_kl",)
 _PACKAGES = ("aaetools", "torch", "numpy", "scipy", "scikit-learn", "pandas", "umap-learn")
 
@@ -387,7 +385,7 @@ def _latent_space(
     random_state: int,
 ) -> LatentSpace | None:
     """Compare neighbours of hold-out rows, or of training rows where there are too few of them."""
-    held_out = rows.n_holdout >= _MIN_HELD_OUT
+    held_out = rows.n_holdout >= MIN_HELD_OUT
     part = slice(rows.n_train, None) if held_out else slice(0, rows.n_train)
     codes = rows.codes[part]
     if len(codes) < MIN_COMPARED or not np.ptp(rows.scaled[part], axis=0).any():

@@ -16,7 +16,7 @@ from aaetools.analysis.results import Interval, LatentSpace, Preservation
 from aaetools.analysis.threads import one_thread_for
 from aaetools.exceptions import DataError
 
-__all__ = ["MAX_COMPARED", "MIN_COMPARED", "NEIGHBOURS", "effective_dimension", "latent_space"]
+__all__ = ["MAX_COMPARED", "MIN_COMPARED", "MIN_HELD_OUT", "NEIGHBOURS", "effective_dimension", "latent_space"]
 
 NEIGHBOURS = (5, 10, 30)
 """Numbers of neighbours that are looked at by default, as far as there are rows for them."""
@@ -26,6 +26,9 @@ MIN_COMPARED = 11
 
 MAX_COMPARED = 2_000
 """Above it a random choice of rows is compared by default: every row has a distance to every other."""
+
+MIN_HELD_OUT = 30
+"""With fewer held-out rows the neighbours of a run are looked for among its training rows."""
 
 _MAIN = 10
 _N_BOOTSTRAP = 400
