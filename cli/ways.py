@@ -30,7 +30,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 def way_options(row_help: str, label_help: str, default: str) -> Callable[[F], F]:
     """Add ``--row``, ``--label``, ``--steps`` and more; ``default`` says where it goes without row and label.
 
-    The command gets ``rows``, ``labels``, ``steps``, ``seed``, ``out``, ``device``, ``force``, ``as_json`` and ``quiet``.
+    The command gets ``rows``, ``labels``, ``steps``, ``seed``, ``out``, ``device``, ``force``, ``as_json``, ``quiet``.
     """
 
     def decorate(command: F) -> F:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
@@ -17,6 +17,7 @@ from aaetools.reports import text
 from aaetools.reports.figures import draw_svg, svg_data_uri, svg_size
 
 __all__ = [
+    "FOLD",
     "Answer",
     "Block",
     "Chapter",
@@ -28,10 +29,14 @@ __all__ = [
     "Tone",
     "facts",
     "figure",
+    "settings",
     "side_by_side",
 ]
 
 Tone = Literal["good", "mixed", "bad", "none"]
+
+FOLD = 12
+"""Tables with more lines than this are folded away at first."""
 
 _WIDE = 640
 """Figures of more CSS pixels than this do not share the width of the page."""
@@ -128,6 +133,13 @@ def figure(draw: Callable[[Axes], object], size: tuple[float, float], *, alt: st
 def facts(caption: str, pairs: Sequence[tuple[str, str]], *, folded: bool = False) -> Table:
     """Return a table of names and values, without a head."""
     return Table(caption, (), tuple((name, value or text.MISSING) for name, value in pairs), folded=folded)
+
+
+def settings(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return names and values in the order of the names, shortened."""
+    return sorted(
+        (text.shorten(str(name)), text.shorten(text.setting(value), 200)) for name, value in parameters.items()
+    )
 
 
 def side_by_side(*blocks: Figure | Table | Note) -> tuple[Block, ...]:
