@@ -8,6 +8,7 @@ import time
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,12 +103,11 @@ class _FitCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Write these out before they are read."""
-        following = [*args[1:], ""]
         written = [
             "--umap=never"
             if word == "--no-umap"
             else ("--umap=auto" if word == "--umap" and after not in UMAP_NAMES else word)
-            for word, after in zip(args, following, strict=True)
+            for word, after in zip_longest(args, args[1:])
         ]
         return super().parse_args(ctx, written)
 

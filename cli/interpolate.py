@@ -55,7 +55,7 @@ def interpolate(
     found = open_way_run(run, device)
     stops = stops_of(found, rows, labels, seed) or all_centres(found, seed)
     if len(stops) < 2:
-        raise DataError(f"one end is no way; give two or more {'of --row' if rows else 'of --label'}")
+        raise DataError(f"one end is no way; give two or more {'--row' if rows else '--label'}")
     ways = [
         (f"{a.name} to {b.name}", between(found.model, np.stack([a.code, b.code]), steps, seed))
         for a, b in pairwise(stops)

@@ -156,19 +156,18 @@ def _text(result: LatentSpace) -> str:
 
 def _neighbours(result: LatentSpace) -> str:
     """Return one line per space and what it should be like."""
-    at = result.neighbours.index(result.k)
     lines = [
         (
             found.space,
             found.n_axes,
             found.of,
-            _with_interval(found.trustworthiness[at]),
-            _with_interval(found.continuity[at]),
+            _with_interval(found.trustworthiness),
+            _with_interval(found.continuity),
             *(_with_interval(recall) for recall in found.recall),
         )
         for found in result.preservation
     ]
-    chance = f"{result.chance_trustworthiness[at]:.3f}"
+    chance = f"{result.chance_trustworthiness:.3f}"
     lines.append(("(chance)", None, None, chance, chance, *(f"{share:.3f}" for share in result.chance)))
     headings = [
         "neighbours in",

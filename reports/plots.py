@@ -30,7 +30,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, Percent
 from numpy.typing import ArrayLike, NDArray
 
 from aaetools.reports.figures import GRID, INK, MUTED, PAPER, style
-from aaetools.reports.text import method_name, percent, shorten
+from aaetools.reports.text import method_name, number, percent, shorten
 
 if TYPE_CHECKING:
     from aaetools.analysis.results import GoodnessOfFit, LatentSpace, MethodScore
@@ -457,11 +457,11 @@ def neighbour_recall(ax: Axes, found: LatentSpace) -> Axes:
     for of in dict.fromkeys(part.of for part in parts):
         top = min(height for height, part in zip(heights, parts, strict=True) if part.of == of)
         ax.annotate(f"neighbours in the {of}:", (0, top - 0.62), xycoords=("axes fraction", "data"), color=MUTED,
-                    fontsize=8.5, va="center", xytext=(4, 0), textcoords="offset points")  # fmt: skip
+                    fontsize=8.5, va="center", xytext=(4, 0), textcoords="offset points", bbox=_PILL)  # fmt: skip
     ax.axvline(found.chance[at], color=MUTED, ls=":", lw=1.2)
     ax.annotate("chance", (found.chance[at], 0), xycoords=("data", "axes fraction"), xytext=(4, 4), color=MUTED,
                 textcoords="offset points", fontsize=8)  # fmt: skip
-    ax.set_xlim(0, max(1.0 if part.recall[at].high > 0.88 else 0.0 for part in parts) * 0.12 + 1.0)
+    ax.set_xlim(0, 1.12 if any(part.recall[at].high > 0.88 for part in parts) else 1.0)
     ax.set_ylim(heights[-1] + 0.6, heights[0] - 1.0)
     ax.set_yticks(heights, names)
     ax.tick_params(axis="y", length=0)
@@ -539,7 +539,7 @@ def feature_profiles(ax: Axes, profiles: pd.DataFrame, features: Sequence[str] |
     if len(names) <= 12:
         for i, j in np.ndindex(*values.shape):
             color = "white" if pixels[i, j, 3] > 0.55 else INK
-            ax.text(j, i, f"{values[i, j]:.3g}", ha="center", va="center", color=color, fontsize=8)
+            ax.text(j, i, number(float(values[i, j])), ha="center", va="center", color=color, fontsize=8)
     rotated = max((len(_display(name, 18)) for name in names), default=0) > (8 if len(names) <= 8 else 3)
     ax.set_xticks(range(len(names)), [_display(name, 18) for name in names], rotation=90 if rotated else 0)
     ax.set_yticks(range(len(features)), [_display(feature, 30) for feature in features])

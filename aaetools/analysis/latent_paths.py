@@ -105,8 +105,7 @@ def straight_way(stops: NDArray[np.float32], n_steps: int) -> tuple[NDArray[np.f
 def class_centres(model: Any, random_state: int = 0) -> NDArray[np.float32]:
     """Return the middle of each class's region of the prior, shape (n_classes, n_axes), in the order of ``classes_``.
 
-    That is the mean of draws from the class; where it lies outside of the region, as for a bent one, the draw nearest
-    to it.
+    That is the mean of draws from the class; where it lies outside of the region, as for a bent one, a draw near it.
 
     Raises
     ------
@@ -117,13 +116,13 @@ def class_centres(model: Any, random_state: int = 0) -> NDArray[np.float32]:
 
     prior, n_classes = model.prior_, len(model.classes_)
     if n_classes == 0:
-        raise LabelError("the model was fitted without labels, so its prior has no classes to go through")
+        raise LabelError("the model was fitted without labels, so its prior has no classes; go through rows instead")
     if prior.n_components != n_classes:
         raise LabelError(f"the prior has {prior.n_components} regions for {n_classes} classes; go through rows instead")
     labels = torch.arange(n_classes).repeat_interleave(_DRAWS_PER_CLASS)
     drawn = prior.sample(len(labels), labels=labels, generator=torch.Generator().manual_seed(random_state))
     groups = drawn.detach().cpu().numpy().reshape(n_classes, _DRAWS_PER_CLASS, -1)
-    return np.stack([_middle(group) for group in groups])
+    return np.stack([_middle(prior, k, group) for k, group in enumerate(groups)])
 
 
 def principal_ways(
@@ -158,14 +157,17 @@ def principal_ways(
     return (middle + moved).astype(np.float32), shares
 
 
-def _middle(group: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the mean of draws if it is no farther from them than they are from each other, else the nearest draw."""
+def _middle(prior: Any, k: int, group: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the mean of class k's draws if the class is as dense there as at most of them, else a dense draw near."""
+    import torch
+
     mean = group.mean(axis=0, keepdims=True)
-    to_mean = cdist(mean, group)[0]
-    apart = cdist(group, group)
-    np.fill_diagonal(apart, np.inf)
-    inside = to_mean.min() <= np.quantile(apart.min(axis=1), 0.95)
-    return np.asarray(mean[0] if inside else group[to_mean.argmin()])
+    with torch.inference_mode():
+        density = prior.class_log_likelihood(torch.from_numpy(np.concatenate([group, mean])))[:, k].numpy()
+    if density[-1] >= np.quantile(density[:-1], 0.25):
+        return np.asarray(mean[0])
+    near = np.argsort(cdist(mean, group)[0], kind="stable")[: len(group) // 4]
+    return np.asarray(group[near[density[near].argmax()]])
 
 
 def _codes(model: Any, Z: ArrayLike, at_least: int) -> NDArray[np.float32]:

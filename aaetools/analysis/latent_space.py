@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -31,13 +31,14 @@ MIN_HELD_OUT = 30
 """With fewer held-out rows the neighbours of a run are looked for among its training rows."""
 
 _MAIN = 10
-_N_BOOTSTRAP = 400
 _BLOCK = 512
 _VARIANCE = 0.95
 _PICTURE = "picture"
 
 Of = Literal["features", "codes"]
 Points = NDArray[np.float64]
+Neighbours = tuple[NDArray[np.int64], NDArray[np.int32]]
+"""Other rows from near to far, and the rank of each row; see :func:`_neighbour_order`."""
 
 
 def latent_space(
@@ -49,7 +50,6 @@ def latent_space(
     neighbours: Sequence[int] | None = None,
     prior_codes: ArrayLike | None = None,
     max_compared: int = MAX_COMPARED,
-    n_bootstrap: int = _N_BOOTSTRAP,
     split: Literal["holdout", "train", "all"] = "all",
 ) -> LatentSpace:
     """Ask how far neighbours in the features are neighbours in the codes and in pictures, and what room codes take.
@@ -64,7 +64,7 @@ def latent_space(
     picture
         The same rows in the plane, shape (n, 2) or any other width, such as a UMAP picture; several by their names.
     random_state
-        Seed of the rows that are compared, of how ties are broken, and of the bootstrap.
+        Seed of the rows that are compared and of how ties are broken.
     neighbours
         Numbers of neighbours k; 5, 10 and 30 by default, as far as k < n / 2.
     prior_codes
@@ -72,8 +72,6 @@ def latent_space(
     max_compared
         With more rows so many are chosen at random and compared with each other. Neighbours are then farther apart
         than among all rows, so compare numbers at one number of rows only.
-    n_bootstrap
-        Resamples of the rows behind each interval.
     split
         Which rows these are, recorded.
 
@@ -93,6 +91,8 @@ def latent_space(
     spaces swapped. Rows that are equally far are ordered at random, but in the same order in every space: the identity
     keeps all neighbours, and codes that are all the same keep them by chance only.
 
+    Intervals are normal ones of the jackknife: each row in turn is left out, as a row and as a neighbour of others.
+
     Recall is the mean overlap of k nearest neighbours, Q_NX(k) of Lee and Verleysen, "Quality assessment of
     dimensionality reduction", Neurocomputing 2009.
 
@@ -111,6 +111,7 @@ def latent_space(
     rng = np.random.default_rng(random_state)
     notes: list[str] = []
     numbers = _neighbours(neighbours, min(n, max_compared))
+    main = _MAIN if _MAIN in numbers else numbers[len(numbers) // 2]
     chosen = rng.permutation(n)[:max_compared]  # also shuffles the rows, so that ties are broken at random
     if len(chosen) < n:
         notes.append(f"{len(chosen):,} of {n:,} rows, chosen at random, were compared with each other.")
@@ -125,28 +126,25 @@ def latent_space(
     spaces.update({(name, "codes"): points[chosen] for name, points in pictures.items()})
     with one_thread_for(len(chosen) * len(chosen)):
         for of in ("features", "codes"):
-            for width in {points.shape[1] for (_, other), points in spaces.items() if other == of}:
-                spaces[f"PCA {width}", of] = _principal(references[of], width, random_state)
-        values = _row_values(spaces, references, numbers)
-    draws = _resamples(len(chosen), n_bootstrap, rng)
-    found = tuple(
-        _preservation(name, of, spaces[name, of].shape[1], values, numbers, draws) for name, of in _order(spaces)
-    )
-    ratio = effective_dimension(codes)
+            for width in sorted({points.shape[1] for (_, other), points in spaces.items() if other == of}):
+                if width < min(references[of].shape):  # else it would be the reference itself
+                    components = PCA(width, random_state=random_state).fit_transform(references[of])
+                    spaces[f"PCA {width}", of] = np.asarray(components)
+        measures = _measures(spaces, references, numbers, main)
+    found = tuple(_preservation(name, of, spaces[name, of].shape[1], measures) for name, of in _order(spaces))
     result = LatentSpace(
         split=split,
         n=n,
         n_compared=len(chosen),
         n_axes=d,
         neighbours=numbers,
-        k=_MAIN if _MAIN in numbers else numbers[len(numbers) // 2],
+        k=main,
         chance=tuple(k / (len(chosen) - 1) for k in numbers),
-        chance_trustworthiness=tuple(_chance_trustworthiness(len(chosen), k) for k in numbers),
-        n_bootstrap=n_bootstrap,
+        chance_trustworthiness=_chance_trustworthiness(len(chosen), main),
         random_state=random_state,
         preservation=found,
-        effective_dimension=ratio,
-        prior_dimension=float("nan") if prior_codes is None else effective_dimension(prior_codes).value,
+        effective_dimension=effective_dimension(codes),
+        prior_dimension=None if prior_codes is None else effective_dimension(prior_codes).value,
         n_components_95=_n_components(codes),
         spread=tuple(float(value) for value in codes.std(axis=0)),
         dead_axes=dead_axes(codes),
@@ -237,13 +235,6 @@ def _neighbours(wanted: Sequence[int] | None, n: int) -> tuple[int, ...]:
     return numbers
 
 
-def _principal(points: Points, width: int, random_state: int | None) -> Points:
-    """Return the first principal components; all there are, where the points have no more axes than that."""
-    if width >= min(points.shape):
-        return points
-    return np.asarray(PCA(width, random_state=random_state).fit_transform(points))
-
-
 def _order(spaces: Mapping[tuple[str, Of], Points]) -> list[tuple[str, Of]]:
     """Return the spaces compared with the features, then those compared with the codes, each PCA after its likes."""
     of_rank = {"features": 0, "codes": 1}
@@ -256,33 +247,97 @@ def _order(spaces: Mapping[tuple[str, Of], Points]) -> list[tuple[str, Of]]:
 # -- neighbours ------------------------------------------------------------------------------------------------------
 
 
-def _row_values(
-    spaces: Mapping[tuple[str, Of], Points], references: Mapping[Of, Points], numbers: tuple[int, ...]
-) -> dict[tuple[str, Of], NDArray[np.float64]]:
-    """Return trustworthiness, continuity and recall of each row, shape (3, len(numbers), n), for each space."""
+@dataclass(frozen=True, eq=False)
+class _Measure:
+    """A mean over rows, and what it would be without each of them, shape (n,)."""
+
+    value: float
+    without: NDArray[np.float64]
+
+    def __sub__(self, other: _Measure) -> _Measure:
+        return _Measure(self.value - other.value, self.without - other.without)
+
+    def interval(self, low: float, high: float) -> Interval:
+        """Return the mean with the normal interval of the jackknife, inside of what is possible."""
+        n = len(self.without)
+        half = norm.ppf(0.975) * np.sqrt((n - 1) * np.var(self.without))
+        return Interval(self.value, max(low, float(self.value - half)), min(high, float(self.value + half)), n)
+
+
+def _measures(
+    spaces: Mapping[tuple[str, Of], Points], references: Mapping[Of, Points], numbers: tuple[int, ...], main: int
+) -> dict[tuple[str, Of], tuple[_Measure, ...]]:
+    """Return trustworthiness and continuity at ``main`` neighbours and recall at each number, for each space."""
     n = len(references["codes"])
-    values = {key: np.empty((3, len(numbers), n)) for key in spaces}
+    sums = {key: np.zeros((2 + len(numbers), 2, n)) for key in spaces}  # of each row, and changed by leaving it out
     used = {of for _, of in spaces}
     for start in range(0, n, _BLOCK):
         rows = slice(start, min(start + _BLOCK, n))
         truth = {of: _neighbour_order(references[of], rows) for of in used}
-        seen: dict[int, tuple[NDArray[np.int64], NDArray[np.int32]]] = {}
+        seen: dict[int, Neighbours] = {}
         for (name, of), points in spaces.items():
-            # one picture may be compared with features and codes
-            if id(points) not in seen:
+            if id(points) not in seen:  # one picture may be compared with features and codes
                 seen[id(points)] = _neighbour_order(points, rows)
-            (order_true, rank_true), (order, rank) = truth[of], seen[id(points)]
-            for i, k in enumerate(numbers):
-                worst = k * (2 * n - 3 * k - 1) / 2  # the sum below where the farthest rows have come nearest
-                near = np.take_along_axis(rank_true, order[:, :k], axis=1)
-                far = np.take_along_axis(rank, order_true[:, :k], axis=1)
-                values[name, of][0, i, rows] = 1 - np.maximum(near - k, 0).sum(axis=1) / worst
-                values[name, of][1, i, rows] = 1 - np.maximum(far - k, 0).sum(axis=1) / worst
-                values[name, of][2, i, rows] = (near <= k).mean(axis=1)
-    return values
+            here, there = seen[id(points)], truth[of]
+            block = (
+                _intruders(here, there, main),
+                _intruders(there, here, main),
+                *(_shared(here, there, k) for k in numbers),
+            )
+            for total, (own, others) in zip(sums[name, of], block, strict=True):
+                total[0, rows] = own
+                total[1] += others
+    return {
+        key: (
+            *(_measure(total, lambda m: -m * main * (2 * m - 3 * main - 1) / 2, 1.0) for total in of_space[:2]),
+            *(_measure(total, lambda m, k=k: m * k, 0.0) for total, k in zip(of_space[2:], numbers, strict=True)),  # type: ignore[misc]
+        )
+        for key, of_space in sums.items()
+    }
 
 
-def _neighbour_order(points: Points, rows: slice) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+def _measure(total: NDArray[np.float64], scale: Callable[[int], float], offset: float) -> _Measure:
+    own, others = total
+    n = len(own)
+    return _Measure(float(offset + own.sum() / scale(n)), offset + (own.sum() - own + others) / scale(n - 1))
+
+
+def _intruders(here: Neighbours, there: Neighbours, k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return by how many ranks beyond k the nearest rows here lie there, summed over each row's k nearest.
+
+    Also return, for all rows of the data, by how much the sum over these rows changes where one is left out: another
+    one takes its place here, and there all that are farther move up by one.
+    """
+    (order, _), (order_there, rank_there) = here, there
+    ranks = np.take_along_axis(rank_there, order[:, : k + 1], axis=1)
+    near, following = ranks[:, :k], ranks[:, k:]
+    excess = np.maximum(near - k, 0)
+    replaced = np.maximum(following - k - (near < following), 0) - excess
+    others = np.bincount(order[:, :k].ravel(), replaced.ravel(), minlength=rank_there.shape[1]).astype(np.float64)
+    beyond = np.maximum(np.arange(1, rank_there.shape[1]), k)
+    moved = np.zeros(order_there.shape, dtype=np.int32)
+    for column in near.T:
+        moved += column[:, None] > beyond
+    others -= np.bincount(order_there.ravel(), moved.ravel(), minlength=len(others))
+    return np.asarray(excess.sum(axis=1)), others
+
+
+def _shared(here: Neighbours, there: Neighbours, k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return how many of each row's k nearest rows here are among the k nearest there, and the change as above."""
+    (order, rank), (order_there, rank_there) = here, there
+    n = rank.shape[1]
+    in_both = np.take_along_axis(rank_there, order[:, :k], axis=1) <= k
+    next_here, next_there = order[:, k : k + 1], order_there[:, k : k + 1]
+    # the next in line comes in where one is left out; it counts where it is near in the other space, too
+    comes_here = np.take_along_axis(rank_there, next_here, axis=1) <= k
+    comes_there = np.take_along_axis(rank, next_there, axis=1) <= k
+    in_both_without = np.where(in_both, (next_here == next_there) * 1 - 1, 0)
+    others = np.bincount(order[:, :k].ravel(), (in_both_without + comes_here).ravel(), n)
+    others += np.bincount(order_there[:, :k].ravel(), np.repeat(comes_there, k), n)
+    return np.asarray(in_both.sum(axis=1)), others.astype(np.float64)
+
+
+def _neighbour_order(points: Points, rows: slice) -> Neighbours:
     """Return all other rows from near to far, and the rank that each row has (1 is the nearest), shape (rows, n).
 
     Equal distances are ordered by position. Distance and position are sorted as one whole number, which numpy does
@@ -307,46 +362,23 @@ def _chance_trustworthiness(n: int, k: int) -> float:
     return 1 - (n - 1 - k) * (n - k) / ((n - 1) * (2 * n - 3 * k - 1))
 
 
-# -- intervals -------------------------------------------------------------------------------------------------------
-
-
-def _resamples(n: int, n_bootstrap: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return how much each row weighs in each resample, shape (n_bootstrap, n)."""
-    counts = np.zeros((n_bootstrap, n))
-    for weights in counts:
-        weights += np.bincount(rng.integers(n, size=n), minlength=n)
-    return counts / n
-
-
 def _preservation(
-    name: str,
-    of: Of,
-    n_axes: int,
-    values: Mapping[tuple[str, Of], NDArray[np.float64]],
-    numbers: tuple[int, ...],
-    draws: NDArray[np.float64],
+    name: str, of: Of, n_axes: int, measures: Mapping[tuple[str, Of], tuple[_Measure, ...]]
 ) -> Preservation:
-    own = values[name, of]
+    trustworthiness, continuity, *recall = measures[name, of]
     is_reference = name.startswith("PCA")
-    gain = None if is_reference else own[2] - values[f"PCA {n_axes}", of][2]
+    beside = None if is_reference else measures.get((f"PCA {n_axes}", of))
+    gain = None
+    if beside is not None:
+        gain = tuple((own - other).interval(-1, 1) for own, other in zip(recall, beside[2:], strict=True))
     return Preservation(
         space="PCA" if is_reference else name,
         of=of,
         n_axes=n_axes,
-        trustworthiness=_intervals(own[0], draws),
-        continuity=_intervals(own[1], draws),
-        recall=_intervals(own[2], draws),
-        gain=None if gain is None else _intervals(gain, draws),
-    )
-
-
-def _intervals(values: NDArray[np.float64], draws: NDArray[np.float64]) -> tuple[Interval, ...]:
-    """Return the means of values per row, shape (any, n), with percentile bootstrap intervals."""
-    means = values @ draws.T
-    low, high = np.percentile(means, [2.5, 97.5], axis=1)
-    n = values.shape[1]
-    return tuple(
-        Interval(float(row.mean()), float(a), float(b), n) for row, a, b in zip(values, low, high, strict=True)
+        trustworthiness=trustworthiness.interval(0, 1),
+        continuity=continuity.interval(0, 1),
+        recall=tuple(measure.interval(0, 1) for measure in recall),
+        gain=gain,
     )
 
 
@@ -380,7 +412,7 @@ def _sentences(found: LatentSpace) -> list[str]:
         kept = " and ".join(f"{_the(part.space)} {part.recall[at].value:.0%}" for part in pictures)
         said.append(f"Of those in the codes {kept}.")
     room = f"The codes use about {found.effective_dimension.value:.1f} of {found.n_axes} dimensions"
-    if found.prior_dimension == found.prior_dimension:
+    if found.prior_dimension is not None:
         room += f" (the prior {found.prior_dimension:.1f})"
     if found.dead_axes:
         room += f"; {len(found.dead_axes)} of the axes carr{'y' if len(found.dead_axes) > 1 else 'ies'} nothing"
@@ -389,19 +421,19 @@ def _sentences(found: LatentSpace) -> list[str]:
 
 def _codes_sentence(found: LatentSpace, codes: Preservation, at: int) -> str:
     share = codes.recall[at]
-    pca = next(part for part in found.preservation if (part.space, part.of) == ("PCA", "features"))
-    assert codes.gain is not None
+    said = (
+        f"Of a row's {found.k} nearest neighbours in the features the codes keep {share.value:.0%} "
+        f"({share.low:.0%} to {share.high:.0%}; chance {found.chance[at]:.1%})"
+    )
+    if codes.gain is None:
+        return f"{said}."
     gain = codes.gain[at]
     against = "about as many as"
     if gain.low > 0:
         against = "more than"
     elif gain.high < 0:
         against = "fewer than"
-    return (
-        f"Of a row's {found.k} nearest neighbours in the features the codes keep {share.value:.0%} "
-        f"({share.low:.0%} to {share.high:.0%}; chance {found.chance[at]:.1%}), {against} PCA with as many axes "
-        f"({pca.recall[at].value:.0%})."
-    )
+    return f"{said}, {against} PCA with as many axes ({share.value - gain.value:.0%})."
 
 
 def _the(space: str) -> str:

@@ -772,7 +772,7 @@ class LatentMap:
 class Preservation:
     """How far the rows that are neighbours in one space are neighbours in another.
 
-    The tuples have one entry per entry of ``LatentSpace.neighbours``. Each interval is over resampled rows.
+    The tuples have one entry per entry of ``LatentSpace.neighbours``. Intervals are those of the jackknife over rows.
     """
 
     space: str
@@ -780,14 +780,15 @@ class Preservation:
     of: Literal["features", "codes"]
     """Where the true neighbours are: in the scaled features, or in the codes."""
     n_axes: int
-    trustworthiness: tuple[Interval, ...]
-    """1 where nothing has come near that is not near in ``of``; about 1/2 by chance."""
-    continuity: tuple[Interval, ...]
-    """1 where nothing was torn away that is near in ``of``; about 1/2 by chance."""
+    trustworthiness: Interval
+    """1 where no row has come near that is not near in ``of``, at ``LatentSpace.k`` neighbours."""
+    continuity: Interval
+    """1 where no row was torn away that is near in ``of``, at ``LatentSpace.k`` neighbours."""
     recall: tuple[Interval, ...]
     """Share of the k nearest rows in ``of`` that are among the k nearest here; ``LatentSpace.chance`` by chance."""
     gain: tuple[Interval, ...] | None
-    """Recall less that of PCA with as many axes, on the same rows; None for PCA itself."""
+    """Recall less that of PCA with as many axes, on the same rows; None for PCA itself, and where ``of`` has no more
+    axes than that."""
 
 
 @dataclass(frozen=True)
@@ -803,18 +804,17 @@ class LatentSpace:
     neighbours: tuple[int, ...]
     """Numbers of neighbours k that were looked at."""
     k: int
-    """The one that the verdict speaks of."""
+    """The one at which trustworthiness and continuity are told, and of which the verdict speaks."""
     chance: tuple[float, ...]
     """Recall of codes that have nothing to do with the features, per entry of ``neighbours``."""
-    chance_trustworthiness: tuple[float, ...]
-    """Trustworthiness and continuity of such codes."""
-    n_bootstrap: int
+    chance_trustworthiness: float
+    """Trustworthiness and continuity of such codes, about 1/2."""
     random_state: int | None
     preservation: tuple[Preservation, ...]
     effective_dimension: Interval
     """Participation ratio of the variances along the principal axes of the codes, 1 to ``n_axes``; NaN without any."""
-    prior_dimension: MaybeNaN
-    """The same of draws from the prior; NaN where none were given."""
+    prior_dimension: float | None
+    """The same of draws from the prior; None where none were given."""
     n_components_95: int
     """Principal components that hold 95% of the variance; 0 where there is none."""
     spread: tuple[float, ...]

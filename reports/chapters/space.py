@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -55,8 +54,8 @@ def _neighbourhoods(found: LatentSpace) -> tuple[Block, ...]:
                 lambda ax: plots.neighbour_recall(ax, found),
                 (5.7, 1.7 + 0.36 * len(found.preservation)),
                 alt=f"Share of the {found.k} nearest neighbours that are kept: {kept}.",
-                how="Further right is better. Squares are PCA with as many axes, which knows no labels: codes that were "
-                "taught classes keep fewer neighbours in the features, because they pull classes apart.",
+                how="Further right is better. Squares are PCA with as many axes, which keeps distances and knows no "
+                "labels; codes that were taught classes pull these apart and keep fewer neighbours of the features.",
             )
         ]
         if found.preservation
@@ -72,13 +71,13 @@ def _neighbourhoods(found: LatentSpace) -> tuple[Block, ...]:
             how="An axis without spread says nothing about any row; axes need not be equally long.",
         )
     )
-    prior = "" if math.isnan(found.prior_dimension) else f"; draws from the prior {text.number(found.prior_dimension)}"
+    prior = "" if found.prior_dimension is None else f"; draws from the prior {text.number(found.prior_dimension)}"
     rows = {"holdout": "held-out", "train": "training", "all": "training and held-out"}[found.split]
     words = Note(
         f"Measured on {text.count(found.n_compared)} {rows} rows (seed {found.random_state}), neighbours among these. "
         "Trustworthiness falls where rows come near that are far in truth, continuity where near rows are torn apart "
-        f"(Venna and Kaski 2001): 1 is perfect, {text.number(found.chance_trustworthiness[at])} is chance. Brackets "
-        f"hold 95% intervals from {found.n_bootstrap:,} resamples of the rows. Effective dimension (participation "
+        f"(Venna and Kaski 2001): 1 is perfect, {text.number(found.chance_trustworthiness)} is chance. Brackets "
+        "hold 95% intervals of the jackknife over rows. Effective dimension (participation "
         f"ratio) {_with_interval(found.effective_dimension, text.number)} of {found.n_axes}{prior}; "
         f"{text.count(found.n_components_95, 'principal component holds', 'principal components hold')} 95% of the "
         "variance of the codes."
@@ -88,8 +87,8 @@ def _neighbourhoods(found: LatentSpace) -> tuple[Block, ...]:
             text.shorten(part.space, 40),
             text.count(part.n_axes),
             part.of,
-            _with_interval(part.trustworthiness[at], text.number),
-            _with_interval(part.continuity[at], text.number),
+            _with_interval(part.trustworthiness, text.number),
+            _with_interval(part.continuity, text.number),
             *(_with_interval(recall, text.percent) for recall in part.recall),
         )
         for part in found.preservation
@@ -108,11 +107,14 @@ def _neighbourhoods(found: LatentSpace) -> tuple[Block, ...]:
 
 
 def _walked(walks: NDArray[np.float32], names: tuple[str, ...], classes: tuple[str, ...]) -> Figure:
-    how = "Each row goes from one class's centre to the next's: it should change gradually at both ends."
-    if len(classes) > len(names):
-        how += f" The first {len(names)} of {len(classes)} ways are shown." if len(classes) > 2 else ""
+    how = (
+        "Each row goes from one class's centre to the next's. The ends should be clear pictures; between classes that "
+        "the prior keeps apart there were no codes in training, and what is decoded there is a guess."
+    )
+    if len(classes) > max(len(names), 2):
+        how += f" The first {len(names)} of {len(classes)} ways are shown."
     if not classes:
-        how = "Each row goes from -2 to 2 standard deviations along a main axis of the codes; what changes is its meaning."
+        how = "Each row goes from -2 to 2 standard deviations along a main axis of the codes, and shows what it does."
     return figure(
         lambda ax: plots.walks(ax, walks, names),
         (6.0, mosaic_height(walks[0], len(names), walks.shape[1])),
