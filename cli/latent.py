@@ -94,8 +94,6 @@ def latent(
     from aaetools.cli.progress import open_display
 
     with open_display(quiet=quiet or as_json) as display:
-        if display.live:
-            display.stage("comparing neighbours")
         found = open_run_data(run, data, "cpu")
         rows = found.analysis.tables.rows
         chosen = _split(found, split)
@@ -112,6 +110,7 @@ def latent(
             prior_codes=_prior_codes(found, seed),
             max_compared=max_rows,
             split=chosen,  # type: ignore[arg-type]  # one of the three
+            progress=display.step,
         )
     deliver_result(result, place, _text(result), as_json=as_json, quiet=quiet)
 

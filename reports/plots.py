@@ -548,7 +548,7 @@ def feature_profiles(ax: Axes, profiles: pd.DataFrame, features: Sequence[str] |
     ax.spines[:].set_visible(False)
     ax.set_xlabel("decoded code of")
     ax.set_ylabel("feature (its own unit)")
-    ax.set_title("What the decoder makes of each class's centre")
+    ax.set_title("Features that the decoder makes of each code")
     return ax
 
 

@@ -12,6 +12,7 @@ from scipy.stats import norm
 from sklearn.decomposition import PCA
 
 from aaetools.analysis.health import dead_axes
+from aaetools.analysis.progress import Progress, tell
 from aaetools.analysis.results import Interval, LatentSpace, Preservation
 from aaetools.analysis.threads import one_thread_for
 from aaetools.exceptions import DataError
@@ -51,6 +52,7 @@ def latent_space(
     prior_codes: ArrayLike | None = None,
     max_compared: int = MAX_COMPARED,
     split: Literal["holdout", "train", "all"] = "all",
+    progress: Progress | None = None,
 ) -> LatentSpace:
     """Ask how far neighbours in the features are neighbours in the codes and in pictures, and what room codes take.
 
@@ -74,6 +76,8 @@ def latent_space(
         than among all rows, so compare numbers at one number of rows only.
     split
         Which rows these are, recorded.
+    progress
+        Called with what is being done, how many rows are done, and how many there are.
 
     Returns
     -------
@@ -130,7 +134,7 @@ def latent_space(
                 if width < min(references[of].shape):  # else it would be the reference itself
                     components = PCA(width, random_state=random_state).fit_transform(references[of])
                     spaces[f"PCA {width}", of] = np.asarray(components)
-        measures = _measures(spaces, references, numbers, main)
+        measures = _measures(spaces, references, numbers, main, progress)
     found = tuple(_preservation(name, of, spaces[name, of].shape[1], measures) for name, of in _order(spaces))
     result = LatentSpace(
         split=split,
@@ -265,7 +269,11 @@ class _Measure:
 
 
 def _measures(
-    spaces: Mapping[tuple[str, Of], Points], references: Mapping[Of, Points], numbers: tuple[int, ...], main: int
+    spaces: Mapping[tuple[str, Of], Points],
+    references: Mapping[Of, Points],
+    numbers: tuple[int, ...],
+    main: int,
+    progress: Progress | None = None,
 ) -> dict[tuple[str, Of], tuple[_Measure, ...]]:
     """Return trustworthiness and continuity at ``main`` neighbours and recall at each number, for each space."""
     n = len(references["codes"])
@@ -287,6 +295,7 @@ def _measures(
             for total, (own, others) in zip(sums[name, of], block, strict=True):
                 total[0, rows] = own
                 total[1] += others
+        tell(progress, "comparing neighbours", rows.stop, n)
     return {
         key: (
             *(_measure(total, lambda m: -m * main * (2 * m - 3 * main - 1) / 2, 1.0) for total in of_space[:2]),

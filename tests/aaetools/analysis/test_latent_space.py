@@ -163,7 +163,9 @@ def test_blocks_of_rows_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> N
     X = cloud(130, 5)
     whole = latent_space(X[:, :2], X, random_state=1)
     monkeypatch.setattr(module, "_BLOCK", 48)
-    assert latent_space(X[:, :2], X, random_state=1) == whole
+    steps: list[tuple[str, int, int]] = []
+    assert latent_space(X[:, :2], X, random_state=1, progress=lambda *step: steps.append(step)) == whole
+    assert steps == [("comparing neighbours", done, 130) for done in (48, 96, 130)]
 
 
 def test_intervals_hold_the_value_and_narrow_with_the_rows() -> None:
