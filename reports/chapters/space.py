@@ -56,6 +56,7 @@ def _neighbourhoods(found: LatentSpace) -> tuple[Block, ...]:
                 alt=f"Share of the {found.k} nearest neighbours that are kept: {kept}.",
                 how="Further right is better. Squares are PCA with as many axes, which keeps distances and knows no "
                 "labels; codes that were taught classes pull these apart and keep fewer neighbours of the features.",
+                name="neighbours",
             )
         ]
         if found.preservation
@@ -69,6 +70,7 @@ def _neighbourhoods(found: LatentSpace) -> tuple[Block, ...]:
             f"from {text.number(min(found.spread))} to {text.number(max(found.spread))}; "
             f"{len(found.dead_axes) or 'none'} of them dead.",
             how="An axis without spread says nothing about any row; axes need not be equally long.",
+            name="axis-spread",
         )
     )
     prior = "" if found.prior_dimension is None else f"; draws from the prior {text.number(found.prior_dimension)}"
@@ -121,6 +123,7 @@ def _walked(walks: NDArray[np.float32], names: tuple[str, ...], classes: tuple[s
         alt=f"Images decoded along {text.count(len(names), 'way')} through the latent space: "
         f"{text.shorten(', '.join(names), 200)}.",
         how=how,
+        name="walks",
     )
 
 
@@ -140,6 +143,7 @@ def _profiled(profiles: pd.DataFrame, classes: tuple[str, ...]) -> Figure:
         "rows.",
         how="Numbers are decoded values in the data's units; blue is above the mean of the training rows, magenta "
         f"below it, deepest from two standard deviations on.{more}",
+        name="profiles",
     )
 
 
