@@ -24,7 +24,7 @@ from aaetools.analysis import effective_dimension, latent_space
 from aaetools.analysis.results import Interval
 from aaetools.runs import read_analysis
 
-SAMPLES = {45: 400, 100: 400, 200: 300, 450: 200}
+SAMPLES = {45: 400, 100: 300, 200: 300, 450: 150}
 MEASURES = ("trustworthiness", "continuity", "recall of 5", "recall of 10", "recall less PCA's", "effective dimension")
 
 

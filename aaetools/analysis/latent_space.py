@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -107,11 +107,11 @@ def latent_space(
     >>> found.find("codes", "features").recall[0].value
     1.0
     """
-    codes = _matrix(Z, "codes")
+    codes = _matrix(Z, "codes").astype(np.float64)
     n, d = codes.shape
     spaces: dict[tuple[str, Of], Points] = {}
     features = None if X is None else _matrix(X, "features", n)
-    pictures = {name: _matrix(points, name, n) for name, points in _named(picture).items()}
+    pictures = {name: _matrix(points, name, n).astype(np.float64) for name, points in _named(picture).items()}
     rng = np.random.default_rng(random_state)
     notes: list[str] = []
     numbers = _neighbours(neighbours, min(n, max_compared))
@@ -122,7 +122,7 @@ def latent_space(
     codes_here = codes[chosen]
     references: dict[Of, Points] = {"codes": codes_here}
     if features is not None:
-        references["features"] = features[chosen]
+        references["features"] = features[chosen].astype(np.float64)
         if not np.ptp(references["features"], axis=0).any():
             raise DataError("the features are the same in every row, so that no row is near another; check the data")
         spaces["codes", "features"] = codes_here
@@ -175,7 +175,7 @@ def effective_dimension(Z: ArrayLike) -> Interval:
     >>> effective_dimension([[1, 0], [-1, 0], [0, 1], [0, -1]]).value
     2.0
     """
-    codes = _matrix(Z, "codes")
+    codes = _matrix(Z, "codes").astype(np.float64)
     n, d = codes.shape
     centred = codes - codes.mean(axis=0)
     covariance = centred.T @ centred / n
@@ -192,9 +192,11 @@ def effective_dimension(Z: ArrayLike) -> Interval:
 # -- what is compared ------------------------------------------------------------------------------------------------
 
 
-def _matrix(values: ArrayLike, what: str, n: int | None = None) -> Points:
-    """Return a finite matrix with as many rows as the codes."""
-    matrix = np.asarray(values, dtype=np.float64)
+def _matrix(values: ArrayLike, what: str, n: int | None = None) -> NDArray[np.floating[Any]]:
+    """Return a finite matrix with as many rows as the codes; large ones in float32 are not copied."""
+    matrix = np.asarray(values)
+    if matrix.dtype != np.float32:
+        matrix = matrix.astype(np.float64, copy=False)
     if matrix.ndim > 2:
         matrix = matrix.reshape(len(matrix), -1)  # images
     if matrix.ndim != 2 or matrix.size == 0:
