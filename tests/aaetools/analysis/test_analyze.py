@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -307,3 +308,17 @@ def test_too_few_rows_for_neighbours_are_a_note(digits: Any, make_model: Any) ->
     found = analyze(model, digits.X[:10], **QUICK)
     assert found.latent_space is None
     assert any("fewer than 11 rows" in note for note in found.provenance.notes)
+
+
+@pytest.mark.parametrize(("wish", "force"), [("auto", False), (True, False), ("always", True)])
+def test_the_wish_for_a_picture_reaches_umap(
+    monkeypatch: pytest.MonkeyPatch, digits: Any, make_model: Any, wish: Any, force: bool
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(
+        import_module("aaetools.analysis.analyze"),  # the package has a function of that name
+        "umap_embed",
+        lambda codes, seed, forced: (asked.append(forced), (None, {"skipped": "a test"}))[1],
+    )
+    analyze(make_model(2).fit(digits.X), digits.X, **{**QUICK, "embed": wish})
+    assert asked == [force]
