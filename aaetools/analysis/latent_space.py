@@ -111,7 +111,7 @@ def latent_space(
     n, d = codes.shape
     spaces: dict[tuple[str, Of], Points] = {}
     features = None if X is None else _matrix(X, "features", n)
-    pictures = {name: _matrix(points, name, n).astype(np.float64) for name, points in _named(picture).items()}
+    pictures = {name: _matrix(points, name, n) for name, points in _named(picture).items()}
     rng = np.random.default_rng(random_state)
     notes: list[str] = []
     numbers = _neighbours(neighbours, min(n, max_compared))
@@ -120,14 +120,16 @@ def latent_space(
     if len(chosen) < n:
         notes.append(f"{len(chosen):,} of {n:,} rows, chosen at random, were compared with each other.")
     codes_here = codes[chosen]
+    shown = {name: points[chosen].astype(np.float64) for name, points in pictures.items()}
     references: dict[Of, Points] = {"codes": codes_here}
     if features is not None:
         references["features"] = features[chosen].astype(np.float64)
         if not np.ptp(references["features"], axis=0).any():
             raise DataError("the features are the same in every row, so that no row is near another; check the data")
         spaces["codes", "features"] = codes_here
-        spaces.update({(name, "features"): points[chosen] for name, points in pictures.items()})
-    spaces.update({(name, "codes"): points[chosen] for name, points in pictures.items()})
+        spaces.update({(name, "features"): points for name, points in shown.items()})
+    if np.ptp(codes_here, axis=0).any():  # else no code is near another
+        spaces.update({(name, "codes"): points for name, points in shown.items()})
     with one_thread_for(len(chosen) * len(chosen)):
         for of in ("features", "codes"):
             for width in sorted({points.shape[1] for (_, other), points in spaces.items() if other == of}):

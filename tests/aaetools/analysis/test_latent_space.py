@@ -208,7 +208,9 @@ def test_spread_dead_axes_and_components() -> None:
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e6])
 def test_codes_that_are_all_the_same_have_no_dimension(value: float) -> None:
-    found = latent_space(np.full((40, 3), value, dtype=np.float32), cloud(40, 5), random_state=0)
+    codes = np.full((40, 3), value, dtype=np.float32)
+    found = latent_space(codes, cloud(40, 5), {"map": codes[:, :2]}, random_state=0)
+    assert {p.of for p in found.preservation} == {"features"}
     assert np.isnan(found.effective_dimension.value)
     assert (found.n_components_95, found.dead_axes) == (0, (0, 1, 2))
     assert found.verdict == "All codes are nearly the same: the latent space says nothing about the rows."
