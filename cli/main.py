@@ -29,6 +29,9 @@ COMMANDS = (
     "audit",
     "suggest",
     "novel",
+    "latent",
+    "traverse",
+    "interpolate",
     "datasets",
     "completion",
 )

@@ -18,6 +18,8 @@ from aaetools.analysis.health import health_warnings
 from aaetools.analysis.intervals import wilson_interval
 from aaetools.analysis.label_audit import audit_labels
 from aaetools.analysis.label_effect import label_effect
+from aaetools.analysis.latent_paths import class_centres, interpolate, traverse
+from aaetools.analysis.latent_space import effective_dimension, latent_space
 from aaetools.analysis.novel_classes import find_novel_classes
 from aaetools.analysis.prior_match import STATISTICS, prior_match
 from aaetools.analysis.results import SCHEMA_VERSION, Analysis, Images, Tables
@@ -56,6 +58,7 @@ __all__ = [
     "apply_map",
     "audit_labels",
     "choose_n_clusters",
+    "class_centres",
     "classify",
     "classify_latents",
     "cluster_latents",
@@ -63,16 +66,20 @@ __all__ = [
     "compare_baselines",
     "compile_umap",
     "divergence",
+    "effective_dimension",
     "estimate_class_shares",
     "find_novel_classes",
     "health_warnings",
+    "interpolate",
     "json_schema",
     "label_effect",
+    "latent_space",
     "prior_match",
     "project_latents",
     "result_from_json",
     "result_to_json",
     "suggest_labels",
+    "traverse",
     "umap_embed",
     "wilson_interval",
 ]

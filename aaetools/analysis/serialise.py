@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from typing import Any, TypeVar, get_type_hints
 
@@ -175,9 +175,15 @@ def _damaged(error: ValidationError, what: str) -> ModelFileError:
 
 @cache
 def _document_model() -> type[BaseModel]:
-    """Make the model of the JSON document from the fields of :class:`Analysis`, all but the tables."""
+    """Make the model of the JSON document from the fields of :class:`Analysis`, all but the tables.
+
+    A field with a plain default was added later; documents of earlier releases lack it.
+    """
     hints = get_type_hints(Analysis, include_extras=True)
-    typed: dict[str, Any] = {field.name: (hints[field.name], ...) for field in fields(Analysis)}
+    typed: dict[str, Any] = {
+        field.name: (hints[field.name], ... if field.default is MISSING else field.default)
+        for field in fields(Analysis)
+    }
     del typed["tables"]
     # "model" is a field of ours, so pydantic's own "model_" names need not be protected.
     config = ConfigDict(extra="forbid", protected_namespaces=())

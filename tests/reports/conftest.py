@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
 
+from aaetools.analysis import latent_space
 from aaetools.analysis.results import (
     AboutLabels,
     Agreement,
@@ -295,7 +296,15 @@ def build_analysis(
             reconstructions=np.clip(originals * 0.8 + 1 + rng.normal(size=originals.shape), 0, 16).astype(np.float32),
             samples=by_class.astype(np.float32),
             sample_labels=tuple(str(v) for v in np.repeat(strings, 10)),
+            walks=np.linspace(originals[:10], originals[10:], 9, axis=1).astype(np.float32),
+            walk_names=tuple(f"{i} to {i + 1}" for i in range(10)),
         )
+    profiles = None
+    if not images:
+        names = feature_names or tuple(f"pixel_{i // 8}_{i % 8}" for i in range(64))
+        of = strings if labels else ("main axis 1, - 2 sd", "main axis 1, + 2 sd")
+        profiles = pd.DataFrame([(name, feature) for name in of for feature in names], columns=["name", "feature"])
+        profiles = profiles.assign(decoded=rng.normal(3, 2, len(profiles)), mean=3.0, std=2.0)
 
     return Analysis(
         labels=dataclasses.replace(
@@ -375,8 +384,15 @@ def build_analysis(
             platform="Linux x86_64, Python 3.12",
             n_threads=2,
         ),
-        tables=Tables(rows=rows, history=history, prior_samples=prior_samples, images=pictures),
+        tables=Tables(rows=rows, history=history, prior_samples=prior_samples, images=pictures, profiles=profiles),
         warnings=warnings,
+        latent_space=latent_space(
+            codes,
+            codes @ rng.normal(size=(n_dims, 6)) + rng.normal(size=(n_rows, 6)),
+            {"UMAP": neighbours} if umap else None,
+            random_state=0,
+            max_compared=200,
+        ),
     )
 
 

@@ -82,6 +82,17 @@ def test_damage_is_named(analysis: Analysis) -> None:
         analysis_from_json(json.dumps(document), analysis.tables)
 
 
+def test_what_was_added_later_may_be_missing(analysis: Analysis) -> None:
+    document = json.loads(analysis_to_json(analysis))
+    del document["latent_space"]
+    back = analysis_from_json(json.dumps(document), analysis.tables)
+    assert back.latent_space is None
+    assert back.prior_match == analysis.prior_match
+    del document["model"]
+    with pytest.raises(ModelFileError, match="damaged at model"):
+        analysis_from_json(json.dumps(document), analysis.tables)
+
+
 def test_the_schema_describes_every_part(analysis: Analysis) -> None:
     schema = analysis_json_schema()
     assert set(schema["properties"]) == set(json.loads(analysis_to_json(analysis)))
