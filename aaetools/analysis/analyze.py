@@ -21,7 +21,7 @@ from aaetools.analysis.class_codes import class_codes
 from aaetools.analysis.classification import DEFAULT_PROBES, classify
 from aaetools.analysis.clustering import cluster_latents
 from aaetools.analysis.embedding import apply_map, project_latents, umap_embed
-from aaetools.analysis.health import dead_axes, health_warnings, late_mean
+from aaetools.analysis.health import dead_axes, explained, health_warnings, late_mean
 from aaetools.analysis.prior_match import MIN_CODES, STATISTICS, distinct_rows, prior_match
 from aaetools.analysis.results import (
     Analysis,
@@ -185,7 +185,7 @@ def analyze(
         prior_samples=_prior_samples(prior_labels, apply_map(latent_map, prior_codes)),
         images=None if image_shape is None else _images(model, rows, X, X_holdout, image_shape, random_state),
     )
-    summary = _model_summary(model, rows, fit_seconds)
+    summary = _model_summary(model, rows, prior_codes, fit_seconds)
     alarms += health_warnings(
         discriminator_accuracy=summary.discriminator_accuracy,
         prior_match=match,
@@ -193,6 +193,7 @@ def analyze(
         n_components=summary.n_components,
         cluster_sizes=clustering.sizes,
         reconstruction_r2=summary.reconstruction_r2,
+        reconstruction_r2_low=summary.reconstruction_r2_low,
         classification=classification,
     )
     return Analysis(
@@ -467,10 +468,10 @@ def _data_summary(model: Any, rows: _Rows, dataset: Any, image_shape: tuple[int,
     )
 
 
-def _model_summary(model: Any, rows: _Rows, fit_seconds: float) -> ModelSummary:
+def _model_summary(model: Any, rows: _Rows, prior_codes: NDArray[np.float32], fit_seconds: float) -> ModelSummary:
     mean = rows.scaled[: rows.n_train].mean(axis=0, dtype=np.float64)
-    variance = float(np.square(rows.scaled[rows.evaluated] - mean).mean(dtype=np.float64))
-    mse = float(rows.error[rows.evaluated].mean(dtype=np.float64))
+    error_of_mean = np.square(rows.scaled[rows.evaluated] - mean).mean(axis=1, dtype=np.float64)
+    r2, r2_low = explained(error_of_mean, rows.error[rows.evaluated])
     return ModelSummary(
         estimator=type(model).__name__,
         parameters={name: _setting(value) for name, value in sorted(model.get_params(deep=False).items())},
@@ -483,8 +484,9 @@ def _model_summary(model: Any, rows: _Rows, fit_seconds: float) -> ModelSummary:
         n_epochs=int(model.n_iter_),
         fit_seconds=float(fit_seconds),
         discriminator_accuracy=late_mean(model.history_, "discriminator_accuracy"),
-        reconstruction_r2=1 - mse / variance if variance > 0 else float("nan"),
-        dead_axes=dead_axes(rows.codes),
+        reconstruction_r2=r2,
+        dead_axes=dead_axes(rows.codes, prior_codes),
+        reconstruction_r2_low=r2_low,
     )
 
 
