@@ -5,9 +5,9 @@ hyppo brings numba-compiled code, statsmodels and more, so it has no place in th
     python -m venv PATH && PATH/bin/pip install -c constraints.txt . hyppo==0.5.2
     OMP_NUM_THREADS=1 PATH/bin/python benchmarks/hyppo_energy.py [--repeats 200]
 
-Numbers: codes and as many draws of the prior, once by hyppo and once by ``divergence``, whose directions are random, with
-20 seeds. Tests: the codes against a null distribution that is sampled from the prior, and by hyppo against as many draws
-of the prior. Writes results/hyppo_energy.md.
+Numbers: codes and as many draws of the prior, once by hyppo and once by ``divergence``, whose directions are random,
+with 20 seeds. Tests: the codes against a null distribution that is sampled from the prior, and by hyppo against as many
+draws of the prior. Writes results/hyppo_energy.md.
 """
 
 from __future__ import annotations

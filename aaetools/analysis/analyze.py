@@ -21,7 +21,7 @@ from aaetools.analysis.class_codes import class_codes
 from aaetools.analysis.classification import DEFAULT_PROBES, classify
 from aaetools.analysis.clustering import cluster_latents
 from aaetools.analysis.embedding import apply_map, project_latents, umap_embed
-from aaetools.analysis.health import dead_axes, explained, health_warnings, late_mean
+from aaetools.analysis.health import dead_axes, explained_low, health_warnings, late_mean
 from aaetools.analysis.prior_match import MIN_CODES, STATISTICS, distinct_rows, prior_match
 from aaetools.analysis.results import (
     Analysis,
@@ -470,8 +470,8 @@ def _data_summary(model: Any, rows: _Rows, dataset: Any, image_shape: tuple[int,
 
 def _model_summary(model: Any, rows: _Rows, prior_codes: NDArray[np.float32], fit_seconds: float) -> ModelSummary:
     mean = rows.scaled[: rows.n_train].mean(axis=0, dtype=np.float64)
-    error_of_mean = np.square(rows.scaled[rows.evaluated] - mean).mean(axis=1, dtype=np.float64)
-    r2, r2_low = explained(error_of_mean, rows.error[rows.evaluated])
+    variance = float(np.square(rows.scaled[rows.evaluated] - mean).mean(dtype=np.float64))
+    mse = float(rows.error[rows.evaluated].mean(dtype=np.float64))
     return ModelSummary(
         estimator=type(model).__name__,
         parameters={name: _setting(value) for name, value in sorted(model.get_params(deep=False).items())},
@@ -484,9 +484,9 @@ def _model_summary(model: Any, rows: _Rows, prior_codes: NDArray[np.float32], fi
         n_epochs=int(model.n_iter_),
         fit_seconds=float(fit_seconds),
         discriminator_accuracy=late_mean(model.history_, "discriminator_accuracy"),
-        reconstruction_r2=r2,
+        reconstruction_r2=1 - mse / variance if variance > 0 else float("nan"),
         dead_axes=dead_axes(rows.codes, prior_codes),
-        reconstruction_r2_low=r2_low,
+        reconstruction_r2_low=explained_low(rows.scaled[rows.evaluated], rows.error[rows.evaluated]),
     )
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from aaetools.analysis.results import Classification, PriorMatch
 
-__all__ = ["DEAD_AXIS_STD", "LEVEL", "dead_axes", "explained", "health_warnings", "late_mean"]
+__all__ = ["DEAD_AXIS_STD", "LEVEL", "dead_axes", "explained_low", "health_warnings", "late_mean"]
 
 DEAD_AXIS_STD = 0.05
 """A latent axis with a smaller standard deviation is dead; where the prior's own is below 1, one under that share."""
@@ -39,21 +39,30 @@ def dead_axes(Z: NDArray[Any], draws: NDArray[Any] | None = None) -> tuple[int, 
     return tuple(int(axis) for axis in np.flatnonzero(np.std(Z, axis=0, dtype=np.float64) < DEAD_AXIS_STD * scale))
 
 
-def explained(error_of_mean: NDArray[Any], error: NDArray[Any]) -> tuple[float, float]:
-    """Return R2 and the lower end of its one-sided 99% interval, NaN where the rows do not vary.
+def explained_low(rows: NDArray[Any], error: NDArray[Any]) -> float:
+    """Return the lower end of the one-sided 99% interval of the share of variance that reconstructions explain.
+
+    The variance is that about the rows' own mean, which no constant beats: what has learned only the mean of other rows
+    can come out ahead of that mean by chance, but not of this one.
 
     Parameters
     ----------
-    error_of_mean, error
-        Mean squared error of each row if the mean stands for it and of its reconstruction, shape (n,).
+    rows
+        Scaled rows, shape (n, n_features).
+    error
+        Mean squared error of the reconstruction of each row, shape (n,).
+
+    Returns
+    -------
+    float
+        NaN where the rows do not vary.
     """
-    gain = np.asarray(error_of_mean, dtype=np.float64) - error
-    variance = float(np.mean(error_of_mean))
-    if not variance > 0:
-        return float("nan"), float("nan")
-    spread = float(gain.std(ddof=1)) / np.sqrt(len(gain)) if len(gain) > 1 else 0.0
-    value = float(gain.mean())
-    return value / variance, (value - _Z99 * spread) / variance
+    of_mean = np.square(rows - rows.mean(axis=0, dtype=np.float64)).mean(axis=1)
+    variance = float(of_mean.mean())
+    if len(rows) < 2 or not variance > 0:
+        return float("nan")
+    gain = of_mean - error
+    return float(gain.mean() - _Z99 * gain.std(ddof=1) / np.sqrt(len(gain))) / variance
 
 
 def late_mean(history: Mapping[str, Sequence[float]], key: str) -> float:
@@ -91,7 +100,7 @@ def health_warnings(
     reconstruction_r2
         1 - mean squared error / variance; NaN where unknown.
     reconstruction_r2_low
-        Lower end of its one-sided 99% interval: a decoder that has learned nothing but the mean is at 0 give or take
+        From :func:`explained_low`. A decoder that has learned nothing but the mean is at an R2 of 0 give or take
         chance, above as often as below.
     classification
         Accuracy on the hold-out beside baselines; None where it was not measured.

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import beta, binomtest, norm
 
-from aaetools.analysis.results import Proportion
+from aaetools.analysis.results import Interval, Proportion
 
-__all__ = ["error_bound", "holm", "mcnemar", "wilson_interval"]
+__all__ = ["error_bound", "holm", "mcnemar", "shifted_interval", "wilson_interval"]
 
 
 def wilson_interval(k: int, n: int, level: float = 0.95) -> Proportion:
@@ -46,6 +46,26 @@ def mcnemar(right: ArrayLike, other_right: ArrayLike) -> float:
     if only_a + only_b == 0:
         return 1.0
     return float(binomtest(only_a, only_a + only_b, 0.5).pvalue)
+
+
+def shifted_interval(
+    value: float, draws: NDArray[np.float64], n: int, lowest: float = -np.inf, highest: float = np.inf
+) -> Interval:
+    """Return an estimate with the middle 95% of its bootstrap draws about their mean, moved to it.
+
+    Resampling shifts some indices (it inflates mutual information); the spread of the draws is what is wanted. Draws
+    that are not finite are left out; the interval is NaN where none is left.
+
+    Examples
+    --------
+    >>> shifted_interval(0.9, np.array([0.4, 0.5, 0.6]), 3, highest=1.0).high
+    0.995
+    """
+    draws = draws[np.isfinite(draws)]
+    if len(draws) == 0:
+        return Interval(value, float("nan"), float("nan"), n)
+    low, high = np.quantile(draws, [0.025, 0.975]) - draws.mean()
+    return Interval(value, max(lowest, value + float(low)), min(highest, value + float(high)), n)
 
 
 def error_bound(errors: int, n: int, confidence: float = 0.95) -> float:

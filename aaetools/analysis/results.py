@@ -129,7 +129,7 @@ class ModelSummary:
     dead_axes: tuple[int, ...]
     """Latent axes with a standard deviation under 0.05, or that share of a narrow prior's own."""
     reconstruction_r2_low: MaybeNaN = float("nan")
-    """Lower end of its one-sided 99% interval over rows, by the normal approximation."""
+    """Lower end of the one-sided 99% interval of the same about the rows' own mean, by the normal approximation."""
 
 
 @dataclass(frozen=True)
