@@ -21,7 +21,7 @@ from aaetools.analysis.class_codes import class_codes
 from aaetools.analysis.classification import DEFAULT_PROBES, classify
 from aaetools.analysis.clustering import cluster_latents
 from aaetools.analysis.embedding import apply_map, project_latents, umap_embed
-from aaetools.analysis.health import dead_axes, health_warnings, late_mean
+from aaetools.analysis.health import dead_axes, explained_low, health_warnings, late_mean
 from aaetools.analysis.latent_paths import class_centres, principal_ways, straight_way
 from aaetools.analysis.latent_space import MIN_COMPARED, MIN_HELD_OUT, latent_space
 from aaetools.analysis.named_clusters import NamedClusters
@@ -202,7 +202,7 @@ def analyze(
         images=None if image_shape is None else _images(model, rows, X, X_holdout, image_shape, random_state),
         profiles=_profiles(model, rows, X, dataset, random_state) if image_shape is None else None,
     )
-    summary = _model_summary(model, rows, fit_seconds)
+    summary = _model_summary(model, rows, prior_codes, fit_seconds)
     alarms += health_warnings(
         discriminator_accuracy=summary.discriminator_accuracy,
         prior_match=match,
@@ -210,6 +210,7 @@ def analyze(
         n_components=summary.n_components,
         cluster_sizes=clustering.sizes,
         reconstruction_r2=summary.reconstruction_r2,
+        reconstruction_r2_low=summary.reconstruction_r2_low,
         classification=classification,
     )
     return Analysis(
@@ -579,7 +580,7 @@ def _data_summary(model: Any, rows: _Rows, dataset: Any, image_shape: tuple[int,
     )
 
 
-def _model_summary(model: Any, rows: _Rows, fit_seconds: float) -> ModelSummary:
+def _model_summary(model: Any, rows: _Rows, prior_codes: NDArray[np.float32], fit_seconds: float) -> ModelSummary:
     mean = rows.scaled[: rows.n_train].mean(axis=0, dtype=np.float64)
     variance = float(np.square(rows.scaled[rows.evaluated] - mean).mean(dtype=np.float64))
     mse = float(rows.error[rows.evaluated].mean(dtype=np.float64))
@@ -596,7 +597,8 @@ def _model_summary(model: Any, rows: _Rows, fit_seconds: float) -> ModelSummary:
         fit_seconds=float(fit_seconds),
         discriminator_accuracy=late_mean(model.history_, "discriminator_accuracy"),
         reconstruction_r2=1 - mse / variance if variance > 0 else float("nan"),
-        dead_axes=dead_axes(rows.codes),
+        dead_axes=dead_axes(rows.codes, prior_codes),
+        reconstruction_r2_low=explained_low(rows.scaled[rows.evaluated], rows.error[rows.evaluated]),
     )
 
 

@@ -8,7 +8,15 @@ from scipy.stats import beta, binomtest, norm, t
 
 from aaetools.analysis.results import Interval, Proportion
 
-__all__ = ["corrected_t_test", "error_bound", "holm", "mcnemar", "paired_difference", "wilson_interval"]
+__all__ = [
+    "corrected_t_test",
+    "error_bound",
+    "holm",
+    "mcnemar",
+    "paired_difference",
+    "shifted_interval",
+    "wilson_interval",
+]
 
 
 def wilson_interval(k: int, n: int, level: float = 0.95) -> Proportion:
@@ -114,6 +122,26 @@ def corrected_t_test(differences: ArrayLike, test_share: float) -> tuple[Interva
         return Interval(mean, float("nan"), float("nan"), n), 1.0
     half = float(t.ppf(0.975, n - 1)) * error
     return Interval(mean, mean - half, mean + half, n), float(2 * t.sf(abs(mean) / error, n - 1))
+
+
+def shifted_interval(
+    value: float, draws: NDArray[np.float64], n: int, lowest: float = -np.inf, highest: float = np.inf
+) -> Interval:
+    """Return an estimate with the middle 95% of its bootstrap draws about their mean, moved to it.
+
+    Resampling shifts some indices (it inflates mutual information); the spread of the draws is what is wanted. Draws
+    that are not finite are left out; the interval is NaN where none is left.
+
+    Examples
+    --------
+    >>> shifted_interval(0.9, np.array([0.4, 0.5, 0.6]), 3, highest=1.0).high
+    0.995
+    """
+    draws = draws[np.isfinite(draws)]
+    if len(draws) == 0:
+        return Interval(value, float("nan"), float("nan"), n)
+    low, high = np.quantile(draws, [0.025, 0.975]) - draws.mean()
+    return Interval(value, max(lowest, value + float(low)), min(highest, value + float(high)), n)
 
 
 def error_bound(errors: int, n: int, confidence: float = 0.95) -> float:

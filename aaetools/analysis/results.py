@@ -130,7 +130,9 @@ class ModelSummary:
     reconstruction_r2: MaybeNaN
     """1 - mean squared reconstruction error / variance, on hold-out rows if there are any."""
     dead_axes: tuple[int, ...]
-    """Latent axes with a standard deviation under 0.05."""
+    """Latent axes with a standard deviation under 0.05, or that share of a narrow prior's own."""
+    reconstruction_r2_low: MaybeNaN = float("nan")
+    """Lower end of the one-sided 99% interval of the same about the rows' own mean, by the normal approximation."""
 
 
 @dataclass(frozen=True)
