@@ -613,9 +613,16 @@ class AdversarialAutoencoder(
 
     def _apply(self, function: Callable[[Tensor], Tensor], rows: Tensor) -> NDArray[np.float32]:
         """Run rows through a fitted function in chunks, and return a numpy array whatever the device."""
+        out = np.empty(0, dtype=np.float32)
+        start = 0
         with torch.inference_mode():
-            parts = [function(part.to(self.device_)).float().cpu() for part in torch.split(rows, _CHUNK)]
-        return np.asarray(torch.cat(parts).numpy())
+            for part in torch.split(rows, _CHUNK):
+                values = function(part.to(self.device_)).float().cpu().numpy()
+                if start == 0:  # kept one by one, the small results would hold on to the memory that the networks leave
+                    out = np.empty((len(rows), *values.shape[1:]), dtype=np.float32)
+                out[start : start + len(values)] = values
+                start += len(values)
+        return out
 
     # -- saving --------------------------------------------------------------------------------------------------
 
