@@ -6,23 +6,20 @@ ask for them, and one template lays everything out.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from typing import TYPE_CHECKING, Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from typing import TYPE_CHECKING
 
 from aaetools.analysis.threads import one_thread_for
-from aaetools.reports import summary, text
+from aaetools.reports import summary
+from aaetools.reports.blocks import Chapter
 from aaetools.reports.chapters import CHAPTERS
+from aaetools.reports.page import Page, write_page
 
 if TYPE_CHECKING:
     from aaetools.analysis.results import Analysis
 
-__all__ = ["render"]
+__all__ = ["N_DENSITY_VALUES", "chapters_of", "page_of", "render"]
 
-_N_DENSITY_VALUES = 60 * 60
+N_DENSITY_VALUES = 60 * 60
 """Points at which the densities in the figures are computed, the only linear algebra there."""
 
 
@@ -37,34 +34,24 @@ def render(analysis: Analysis) -> str:
     analysis
         What :func:`aaetools.analysis.analyze` returned, or what was read from a run folder.
     """
-    loader = PackageLoader("aaetools.reports")
-    environment = Environment(
-        loader=loader,
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_finalize,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["kind"] = lambda block: type(block).__name__
-    css, _, _ = loader.get_source(environment, "report.css")
-    # Browsers hash what lies between the style tags after turning all line ends into line feeds.
-    css = css.replace("\r\n", "\n")
-    with one_thread_for(_N_DENSITY_VALUES):
-        chapters = [chapter for make in CHAPTERS.values() if (chapter := make(analysis)) is not None]
-    return environment.get_template("report.html.j2").render(
-        css=Markup(css),  # ours, and the only thing besides the figures' addresses that is not escaped
-        css_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode("ascii"),
-        name=text.shorten(analysis.data.name, 120) or "unnamed data",
-        created=text.shorten(analysis.provenance.created),
-        version=text.shorten(analysis.provenance.versions.get("aaetools", "")),
+    with one_thread_for(N_DENSITY_VALUES):
+        return write_page(page_of(analysis))
+
+
+def page_of(analysis: Analysis) -> Page:
+    """Return what the page consists of; its figures are not drawn yet."""
+    return Page(
+        kind="Adversarial autoencoder report",
+        title=analysis.data.name or "unnamed data",
         done=summary.what_was_done(analysis),
-        answers=summary.answers(analysis),
-        alarms=[text.shorten(warning, 400) for warning in analysis.warnings],
-        chapters=chapters,
+        answers=tuple(summary.answers(analysis)),
+        steps=tuple(summary.next_steps(analysis)),
+        chapters=chapters_of(analysis),
+        made_by=analysis.provenance.versions.get("aaetools", ""),
+        made_from=analysis.provenance.created,
     )
 
 
-def _finalize(value: Any) -> Any:
-    """Clean every string on its way into the page, whatever chapter it comes from."""
-    return text.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+def chapters_of(analysis: Analysis) -> tuple[Chapter, ...]:
+    """Return the chapters that have something to say, in the reader's order."""
+    return tuple(chapter for make in CHAPTERS.values() if (chapter := make(analysis)) is not None)
