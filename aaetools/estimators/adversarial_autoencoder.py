@@ -32,7 +32,7 @@ from aaetools.networks import ARCHITECTURES, Discriminator
 from aaetools.preprocessing import SCALINGS, InputScaler
 from aaetools.priors import PRIORS, Prior, SampledPrior, default_n_dims, make_prior
 from aaetools.training import Callback, GameBatches, PrintLosses, fit_loop
-from aaetools.training.augmentation import AUGMENTATIONS, make_augmentation
+from aaetools.training.augmentation import AUGMENTATIONS, InDataUnits, make_augmentation
 from aaetools.training.averaging import refresh_batch_norm, use_averages
 from aaetools.training.compilation import compiled
 from aaetools.training.early_stopping import EarlyStopping, choose_validation_rows
@@ -347,6 +347,9 @@ class AdversarialAutoencoder(
             )
             generator = torch.Generator(device).manual_seed(seed)
             augment = make_augmentation(self.augmentation, self.sample_shape_, generator)
+            if augment is not None:
+                center, scale = (torch.from_numpy(v).to(rows) for v in (self._scaler.center, self._scaler.scale))
+                augment = InDataUnits(augment, center, scale)
             run = recipe.prepare(
                 Parts(
                     x=rows,
