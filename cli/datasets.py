@@ -45,7 +45,7 @@ Examples:
   aaetools datasets
   aaetools datasets show wine
   aaetools fit wine
-"""
+""",
 )
 @click.pass_context
 def datasets(ctx: click.Context) -> None:
