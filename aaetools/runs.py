@@ -1,9 +1,10 @@
 """Run folders: everything that one training run left, written as a whole or not at all, and read back.
 
 A run folder holds ``model/`` (see :mod:`aaetools.persistence`), ``latents.parquet`` (one line per row of the
-data), ``history.jsonl`` (one line per epoch), ``prior_samples.parquet``, ``images.npz`` (for images only),
-``analysis.json``, ``report.html`` and ``run.toml``. The last one says what made the run and lists checksums
-of the others; they find damage and are no protection against somebody who writes the folder on purpose.
+data), ``history.jsonl`` (one line per epoch), ``prior_samples.parquet``, ``images.npz`` (for images only) or
+``profiles.parquet`` (for anything else), ``analysis.json``, ``report.html`` and ``run.toml``. The last one says what
+made the run and lists checksums of the others; they find damage and are no protection against somebody who writes the
+folder on purpose.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ __all__ = [
 
 _MODEL, _RUN, _REPORT = "model", "run.toml", "report.html"
 _LATENTS, _HISTORY, _PRIOR_SAMPLES = "latents.parquet", "history.jsonl", "prior_samples.parquet"
-_ANALYSIS, _IMAGES = "analysis.json", "images.npz"
+_ANALYSIS, _IMAGES, _PROFILES = "analysis.json", "images.npz", "profiles.parquet"
 _CLASSIFICATION, _EFFECT = "classification.json", "label-effect.json"
 RESULT_FILES = (
     "prior-match.json",
@@ -53,9 +54,10 @@ RESULT_FILES = (
     "audit.json",
     "suggest.json",
     "novel.json",
+    "latent.json",
 )
 """What commands that look closer at a run add to it; their checksums are in no list."""
-_ENTRIES = {_MODEL, _RUN, _REPORT, _LATENTS, _HISTORY, _PRIOR_SAMPLES, _ANALYSIS, _IMAGES, *RESULT_FILES}
+_ENTRIES = {_MODEL, _RUN, _REPORT, _LATENTS, _HISTORY, _PRIOR_SAMPLES, _ANALYSIS, _IMAGES, _PROFILES, *RESULT_FILES}
 
 # Columns that readers of the tables rely on; there is also one column per latent axis.
 _ROW_TEXT = ("split", "label_given", "label_true", "label_pred")
@@ -246,6 +248,8 @@ def _table_files(analysis: Analysis) -> dict[str, bytes]:
     }
     if tables.images is not None:
         files[_IMAGES] = _npz(tables.images)
+    if tables.profiles is not None:
+        files[_PROFILES] = _parquet(tables.profiles)
     return files
 
 
@@ -267,16 +271,20 @@ def _json_lines(history: pd.DataFrame) -> bytes:
 def _npz(images: Images) -> bytes:
     import numpy as np
 
+    def texts(values: tuple[str, ...]) -> Any:
+        # as UTF-8 JSON: numpy's own strings lose trailing NULs, and objects would need pickle
+        return np.frombuffer(json.dumps(list(values)).encode("ascii"), dtype=np.uint8)
+
+    arrays = {
+        "originals": images.originals,
+        "reconstructions": images.reconstructions,
+        "samples": images.samples,
+        "sample_labels": texts(images.sample_labels),
+    }
+    if images.walks is not None:
+        arrays |= {"walks": images.walks, "walk_names": texts(images.walk_names)}
     buffer = io.BytesIO()
-    # labels as UTF-8 JSON: numpy's own strings lose trailing NULs, and objects would need pickle
-    labels = np.frombuffer(json.dumps(list(images.sample_labels)).encode("ascii"), dtype=np.uint8)
-    np.savez_compressed(
-        buffer,
-        originals=images.originals,
-        reconstructions=images.reconstructions,
-        samples=images.samples,
-        sample_labels=labels,
-    )
+    np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
 
 
@@ -345,12 +353,13 @@ def read_analysis(path: str | os.PathLike[str]) -> Analysis:
 
     folder = _existing_run(path)
     sums = _checksums(folder)
-    images = folder / _IMAGES
+    images, profiles = folder / _IMAGES, folder / _PROFILES
     tables = Tables(
         rows=_parsed(_checked(folder / _LATENTS, sums), folder / _LATENTS, _read_rows),
         history=_parsed(_checked(folder / _HISTORY, sums), folder / _HISTORY, _read_history),
         prior_samples=_parsed(_checked(folder / _PRIOR_SAMPLES, sums), folder / _PRIOR_SAMPLES, _read_prior_samples),
         images=_parsed(_checked(images, sums), images, _read_images) if _IMAGES in sums else None,
+        profiles=_parsed(_checked(profiles, sums), profiles, _read_profiles) if _PROFILES in sums else None,
     )
     analysis = _read_document(folder, sums, tables)
     n_rows = analysis.data.n_train + analysis.data.n_holdout
@@ -482,6 +491,10 @@ def _read_prior_samples(content: bytes) -> pd.DataFrame:
     return _table(content, ("label",), ("latent_x", "latent_y"))
 
 
+def _read_profiles(content: bytes) -> pd.DataFrame:
+    return _table(content, ("name", "feature"), ("decoded", "mean", "std"))
+
+
 def _table(content: bytes, other: tuple[str, ...], numbers: tuple[str, ...]) -> pd.DataFrame:
     """Read a parquet file that must have these columns."""
     import pandas as pd
@@ -514,4 +527,6 @@ def _read_images(content: bytes) -> Images:
             reconstructions=arrays["reconstructions"],
             samples=arrays["samples"],
             sample_labels=tuple(json.loads(arrays["sample_labels"].tobytes())),
+            walks=arrays.get("walks"),  # runs of earlier releases have none
+            walk_names=tuple(json.loads(arrays["walk_names"].tobytes())) if "walks" in arrays else (),
         )

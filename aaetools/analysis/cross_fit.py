@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,7 +16,9 @@ from aaetools.analysis.calibration import likeliest_temperature
 from aaetools.analysis.posterior import tempered_log_odds
 from aaetools.analysis.progress import Progress, tell
 from aaetools.propagation import neighbor_graph, reach, spread_labels
-from aaetools.training.callbacks import Callback, TrainingContext
+
+if TYPE_CHECKING:  # reading a run must not need torch
+    from aaetools.training.callbacks import Callback
 
 __all__ = [
     "CROSS_FITS",
@@ -123,7 +125,7 @@ def by_model(rows: LabeledRows) -> Floats:
     log_p = np.zeros((len(rows.codes), rows.n_classes))
     seed = 0 if rows.random_state is None else rows.random_state
     for fold in range(rows.n_folds):
-        say = _Epochs(rows.progress, fold, rows.n_folds)
+        say = _tell_epochs(rows.progress, fold, rows.n_folds)
         fresh = clone(rows.model).set_params(unlabeled=-1, random_state=seed, callbacks=say, verbose=0)
         hidden = np.flatnonzero(rows.folds == fold)
         fresh.fit(rows.X, rows.without(fold))
@@ -196,15 +198,13 @@ def _some_of_each(codes: Codes, most: int, random: np.random.RandomState) -> Cod
     return np.union1d(labeled[firsts], labeled[:most])
 
 
-class _Epochs(Callback):
-    """Tells the progress of several fits, one after the other."""
+def _tell_epochs(progress: Progress | None, done: int, total: int) -> Callback:
+    """Return what tells the progress of several fits, one after the other."""
+    from aaetools.training.callbacks import Callback, TrainingContext
 
-    def __init__(self, progress: Progress | None, done: int, total: int) -> None:
-        self.progress = progress
-        self.done = done
-        self.total = total
+    class Epochs(Callback):
+        def on_epoch_end(self, context: TrainingContext) -> None:
+            n_epochs = context.max_epochs
+            tell(progress, "refitting", done * n_epochs + context.epoch, total * n_epochs)
 
-    def on_epoch_end(self, context: TrainingContext) -> None:
-        """Count the epochs of all fits."""
-        n_epochs = context.max_epochs
-        tell(self.progress, "refitting", self.done * n_epochs + context.epoch, self.total * n_epochs)
+    return Epochs()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, inf
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -42,7 +42,9 @@ from aaetools.analysis.progress import Progress, tell
 from aaetools.analysis.results import AxisMatch, FreshDiscriminator, GoodnessOfFit, PriorMatch, WeightMatch
 from aaetools.analysis.threads import one_thread_for
 from aaetools.exceptions import DataError, LabelError
-from aaetools.priors import GaussianComponents
+
+if TYPE_CHECKING:  # reading a run must not need torch
+    from aaetools.priors import GaussianComponents
 
 __all__ = [
     "CLOSE_RATIO",
@@ -488,6 +490,8 @@ def _components(prior: SampleablePrior) -> GaussianComponents | None:
     said = None if ask is None else ask()
     if said is None:
         return None
+    from aaetools.priors import GaussianComponents
+
     found = GaussianComponents(*(np.asarray(part, dtype=np.float64) for part in said))
     k, d = len(found.weights), prior.n_dims
     if found.means.shape != (k, d) or found.covariances.shape != (k, d, d) or abs(found.weights.sum() - 1) > 1e-5:
@@ -526,6 +530,8 @@ def _sampler(prior: SampleablePrior, component: int | None) -> Callable[[int, np
 
 
 def _standard_normal(n: int, d: int, seed: tuple[int, ...]) -> Target:
+    from aaetools.priors import GaussianComponents
+
     def draw(size: int, rng: np.random.Generator) -> Codes:
         return rng.standard_normal((size, d), dtype=np.float32)
 

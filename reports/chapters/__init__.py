@@ -18,6 +18,7 @@ from aaetools.reports.chapters.labels import labels_chapter
 from aaetools.reports.chapters.latent import latent_chapter
 from aaetools.reports.chapters.prior import prior_chapter
 from aaetools.reports.chapters.provenance import provenance_chapter
+from aaetools.reports.chapters.space import space_chapter
 from aaetools.reports.chapters.training import training_chapter
 from aaetools.reports.chapters.umap import umap_chapter
 
@@ -32,6 +33,7 @@ CHAPTERS: dict[str, Callable[[Analysis], Chapter | None]] = {
     "effect": effect_chapter,
     "latent": latent_chapter,
     "umap": umap_chapter,
+    "space": space_chapter,
     "clusters": clusters_chapter,
     "prior": prior_chapter,
     "images": images_chapter,

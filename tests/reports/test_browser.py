@@ -69,7 +69,7 @@ def console(done: subprocess.CompletedProcess[str]) -> list[str]:
     return [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
 
-@pytest.mark.parametrize("variant", ["digits", "hostile", "fifty classes"])
+@pytest.mark.parametrize("variant", ["digits", "hostile", "fifty classes", "comparison", "hostile comparison"])
 @pytest.mark.parametrize("width", [400, 1300])
 def test_page_shows_all_pictures_without_requests_or_sideways_scrolling(
     page_of: Pages, tmp_path: Path, variant: str, width: int
