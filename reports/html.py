@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from aaetools.analysis.threads import one_thread_for
 from aaetools.reports import summary
+from aaetools.reports.blocks import Explorer
 from aaetools.reports.chapters import CHAPTERS
+from aaetools.reports.explorer import explorer_library, explorer_script, explorer_style
 from aaetools.reports.page import Page, write_page
 
 if TYPE_CHECKING:
@@ -22,19 +24,24 @@ _N_DENSITY_VALUES = 60 * 60
 """Points at which the densities in the figures are computed, the only linear algebra there."""
 
 
-def render(analysis: Analysis) -> str:
+def render(analysis: Analysis, *, explorer: bool = True) -> str:
     """Return `analysis` as one self-contained HTML page.
 
-    The page makes no request and runs no script; the same analysis gives the same bytes. Strings from the
-    data are shortened and escaped.
+    The page makes no request; the same analysis gives the same bytes. Strings from the data are shortened and
+    escaped. Scripts run for the explorer only, and every number and figure is there without them.
 
     Parameters
     ----------
     analysis
         What :func:`aaetools.analysis.analyze` returned, or what was read from a run folder.
+    explorer
+        Whether the page has the map of all rows to explore, which takes 0.5 MB for its script and 10 to 60 bytes a
+        row; without it the page has no script.
     """
+    makers = [make for name, make in CHAPTERS.items() if explorer or name != "explorer"]
     with one_thread_for(_N_DENSITY_VALUES):
-        chapters = tuple(chapter for make in CHAPTERS.values() if (chapter := make(analysis)) is not None)
+        chapters = tuple(chapter for make in makers if (chapter := make(analysis)) is not None)
+    explorable = any(isinstance(block, Explorer) for chapter in chapters for block in chapter.blocks)
     return write_page(
         Page(
             kind="Adversarial autoencoder report",
@@ -45,5 +52,8 @@ def render(analysis: Analysis) -> str:
             chapters=chapters,
             made_by=analysis.provenance.versions.get("aaetools", ""),
             made_from=analysis.provenance.created,
+            styles=(explorer_style(),) if explorable else (),
+            scripts=(explorer_script(),) if explorable else (),
+            libraries=(explorer_library(),) if explorable else (),
         )
     )

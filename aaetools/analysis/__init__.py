@@ -17,8 +17,9 @@ from aaetools.analysis.intervals import wilson_interval
 from aaetools.analysis.label_audit import audit_labels
 from aaetools.analysis.label_effect import label_effect
 from aaetools.analysis.novel_classes import find_novel_classes
+from aaetools.analysis.previews import row_previews
 from aaetools.analysis.prior_match import STATISTICS, prior_match
-from aaetools.analysis.results import SCHEMA_VERSION, Analysis, Images, Tables
+from aaetools.analysis.results import SCHEMA_VERSION, Analysis, Images, Previews, Tables
 from aaetools.analysis.serialise import (
     analysis_from_json,
     analysis_json_schema,
@@ -43,6 +44,7 @@ __all__ = [
     "Analysis",
     "CalibratedClassifier",
     "Images",
+    "Previews",
     "PriorComponents",
     "Tables",
     "analysis_from_json",
@@ -66,6 +68,7 @@ __all__ = [
     "project_latents",
     "result_from_json",
     "result_to_json",
+    "row_previews",
     "suggest_labels",
     "umap_embed",
     "wilson_interval",

@@ -12,6 +12,7 @@ from aaetools.reports.blocks import Chapter
 from aaetools.reports.chapters.accuracy import accuracy_chapter
 from aaetools.reports.chapters.clusters import clusters_chapter
 from aaetools.reports.chapters.data import data_chapter
+from aaetools.reports.chapters.explorer import explorer_chapter
 from aaetools.reports.chapters.images import images_chapter
 from aaetools.reports.chapters.labels import labels_chapter
 from aaetools.reports.chapters.latent import latent_chapter
@@ -30,6 +31,7 @@ CHAPTERS: dict[str, Callable[[Analysis], Chapter | None]] = {
     "accuracy": accuracy_chapter,
     "labels": labels_chapter,
     "latent": latent_chapter,
+    "explorer": explorer_chapter,
     "umap": umap_chapter,
     "clusters": clusters_chapter,
     "prior": prior_chapter,
