@@ -29,6 +29,7 @@ from aaetools.cli.options import (
     SettingType,
     ShapeType,
     device_option,
+    explorer_option,
     force_option,
     id_column_option,
     json_option,
@@ -90,6 +91,7 @@ class FitOptions:
     compile: bool
     n_clusters: int | str
     umap: bool
+    explorer: bool
     force: bool
     as_json: bool
     quiet: bool
@@ -273,6 +275,7 @@ Examples:
     help="Clusters to look for; auto takes the number of classes or, without labels, what separates best.",
 )
 @click.option("--umap/--no-umap", default=True, help="Whether the report has a UMAP picture.")
+@explorer_option
 @force_option
 @config_option
 @json_option
@@ -313,7 +316,7 @@ def _fit(options: FitOptions, command: str, configuration: dict[str, Any]) -> No
 
             if options.labels.kind == "partial" and chosen.per_class is not None:
                 configuration["labels-per-class"] = chosen.per_class
-            write_run(out, model, analysis, render_report(analysis, executor), configuration, force=options.force)
+            write_run(out, model, analysis, render_report(analysis, executor, explorer=options.explorer), configuration, force=options.force)
     _tell(options, analysis, out, time.perf_counter() - started)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from aaetools.cli.options import force_option, json_option, out_file_option, run_argument
+from aaetools.cli.options import explorer_option, force_option, json_option, out_file_option, run_argument
 
 __all__ = ["report"]
 
@@ -18,13 +18,15 @@ _SUFFIXES = (".html", ".htm")
 Examples:
   aaetools report runs/digits
   aaetools report runs/digits --out digits.html
+  aaetools report runs/digits --out small.html --no-explorer
 """
 )
 @run_argument
 @out_file_option(*_SUFFIXES, default="report.html in RUN, which is replaced")
+@explorer_option
 @force_option
 @json_option
-def report(run: Path, out: Path | None, force: bool, as_json: bool) -> None:
+def report(run: Path, out: Path | None, explorer: bool, force: bool, as_json: bool) -> None:
     """Make the report of a run again.
 
     It is made from the files in RUN; neither the data nor the model is needed. The last line printed is the
@@ -43,5 +45,5 @@ def report(run: Path, out: Path | None, force: bool, as_json: bool) -> None:
         check_out_file(place, True, _SUFFIXES)
     from aaetools.reports import render
 
-    write_file(place, render(analysis).encode("utf-8"))
+    write_file(place, render(analysis, explorer=explorer).encode("utf-8"))
     click.echo(json.dumps({"report": str(place)}) if as_json else place)

@@ -24,7 +24,6 @@ from PIL import Image
 
 from aaetools.reports import text
 from aaetools.reports.blocks import Explorer
-from aaetools.reports.chapters.rows import labels_of, n_known
 
 if TYPE_CHECKING:
     from aaetools.analysis.results import Analysis, Previews
@@ -45,7 +44,7 @@ _MAX_PRIOR = 2_000
 def latent_explorer(analysis: Analysis) -> Explorer | None:
     """Return the explorer of an analysis' rows, None where there is nothing to explore."""
     table = analysis.tables.rows
-    if not len(table) or not n_known(table, "latent_x"):
+    if not len(table) or not table["latent_x"].notna().any():
         return None
     rows, positions = _chosen(analysis)
     pack = _Pack()
@@ -147,7 +146,7 @@ def _planes(analysis: Analysis, rows: pd.DataFrame) -> list[_Plane]:
     plane = ["latent_x", "latent_y"]
     x_name, y_name = text.shorten(where.x_name, 40), text.shorten(where.y_name, 40)
     found = [_Plane("latent", "Latent map", *plane, x_name, y_name, columns(rows, plane), columns(draws, plane))]
-    if n_known(rows, "umap_x"):
+    if rows["umap_x"].notna().any():
         names = ["umap_x", "umap_y"]
         found.append(_Plane("umap", "UMAP", *names, "UMAP 1 (no unit)", "UMAP 2 (no unit)", columns(rows, names)))
     if len(axes) > 2:
@@ -215,13 +214,14 @@ def _pack_rows(
     pack.codes("split", (rows["split"] == "holdout").to_numpy())
     found: list[dict[str, Any]] = []
     named = {"label_given": "given label", "label_pred": "prediction", "label_true": "true label (hold-out)"}
-    seen = {label for column in named for label in labels_of(rows, column) if label is not None}
+    seen = {str(label) for column in named if column in rows for label in rows[column].dropna().unique()}
     classes += sorted(seen - set(classes))
     pack.strings("classes", classes)
     pack.strings("classes_shown", [text.shorten(label, 40) or "(empty)" for label in classes])
-    number = {label: i + 1 for i, label in enumerate(classes)}
+    index = pd.Index(classes, dtype=object)
     for column, title in named.items():
-        codes = np.array([0 if label is None else number[label] for label in labels_of(rows, column)])
+        labels = rows[column] if column in rows else pd.Series([None] * len(rows))
+        codes = index.get_indexer(labels.where(labels.isna(), labels.astype(str)).to_numpy(object)) + 1
         pack.codes(column, codes)
         if codes.any():
             rest = "no prediction" if column == "label_pred" else "no label"
@@ -432,7 +432,7 @@ def _plot() -> dict[str, Any]:
             name=name,
             size=6,
             marker="circle",
-            fill_color={"field": "color"},
+            fill_color={"field": "color"} if name == "front" else "#98a1b1",
             line_color=None,
             fill_alpha=0.7,
             nonselection_fill_alpha=0.1,

@@ -540,18 +540,15 @@ async function explore() {
   if (at("y")) at("y").value = "1";
   root.hidden = false;
   size();
-  place_rows();
-  choose_colors();
-  put_rows();
-  filter();
-  fit();
+  // Without rows first: when the size of the map is known they are drawn once, and in the right place.
   const views = await Bokeh.require("@bokehjs/embed/standalone").add_document_standalone(doc, at("map"), [], false);
   view = views.get(plot);
   await view.ready;
   // Bokeh's own layer would be a second, nameless stop of the Tab key.
   for (const inner of inside(at("map"))) if (inner.tabIndex >= 0) inner.tabIndex = -1;
+  choose_colors();
+  replot();
   dress();
-  fit();
   drag("pan");
   rows.selected.properties.indices.change.connect(take);
   plot.on_event("mousemove", point);

@@ -27,6 +27,7 @@ from aaetools.analysis.results import (
     LatentMap,
     MethodScore,
     ModelSummary,
+    Previews,
     PriorMatch,
     Proportion,
     Provenance,
@@ -183,9 +184,14 @@ def build_analysis(
         }
     )
     drawn = rng.integers(n_true, size=max(1000, 60 * n_true))
-    draws = (centers[drawn] + 0.5 * rng.normal(size=(len(drawn), n_dims))) @ flat.T
+    drawn_codes = centers[drawn] + 0.5 * rng.normal(size=(len(drawn), n_dims))
     prior_samples = pd.DataFrame(
-        {"label": strings[drawn] if labels else "", "latent_x": draws[:, 0], "latent_y": draws[:, 1]}
+        {
+            "label": strings[drawn] if labels else "",
+            "latent_x": (drawn_codes @ flat.T)[:, 0],
+            "latent_y": (drawn_codes @ flat.T)[:, 1],
+            **{f"z{i}": drawn_codes[:, i] for i in range(n_dims)},
+        }
     )
 
     classification = None
@@ -249,10 +255,17 @@ def build_analysis(
                 )
             )
 
+    shown = np.arange(0, n_rows, max(1, n_rows // 500))
+    previews = Previews(
+        rows=shown,
+        feature_names=(feature_names or ("pixel_0_0", "pixel_0_1"))[:6],
+        features=rng.normal(size=(len(shown), len((feature_names or ("", ""))[:6]))).astype(np.float32),
+    )
     pictures = None
     if images:
         digits = load_digits()
         originals = digits.images[:20].astype(np.float32)
+        previews = Previews(rows=shown, thumbnails=(digits.images[shown % 1797] * 15.9).astype(np.uint8))
         by_class = np.concatenate([digits.images[digits.target == k % 10][:10] for k in range(n_true)])
         pictures = Images(
             originals=originals,
@@ -334,7 +347,7 @@ def build_analysis(
             platform="Linux x86_64, Python 3.12",
             n_threads=2,
         ),
-        tables=Tables(rows=rows, history=history, prior_samples=prior_samples, images=pictures),
+        tables=Tables(rows=rows, history=history, prior_samples=prior_samples, images=pictures, previews=previews),
         warnings=warnings,
     )
 
@@ -408,7 +421,9 @@ def _rendered(variant: str) -> str:
             analysis.model, parameters={text: text for text in strings}, prior=strings[0], scaling=strings[3]
         )
         data = dataclasses.replace(analysis.data, source=strings[0], target_name=strings[3])
-        return render(dataclasses.replace(analysis, provenance=provenance, model=model, data=data))
+        ids = [strings[i % len(strings)] for i in range(600)]
+        tables = dataclasses.replace(analysis.tables, rows=analysis.tables.rows.assign(row=ids))
+        return render(dataclasses.replace(analysis, provenance=provenance, model=model, data=data, tables=tables))
     return render(build_analysis(**VARIANTS[variant]))
 
 
