@@ -2,8 +2,9 @@
 
 A run folder holds ``model/`` (see :mod:`aaetools.persistence`), ``latents.parquet`` (one line per row of the
 data), ``history.jsonl`` (one line per epoch), ``prior_samples.parquet``, ``images.npz`` (for images only),
-``previews.npz`` (what single rows are recognised by), ``analysis.json``, ``report.html`` and ``run.toml``. The last one says what made the run and lists checksums
-of the others; they find damage and are no protection against somebody who writes the folder on purpose.
+``previews.npz`` (what single rows are recognised by), ``analysis.json``, ``report.html`` and ``run.toml``. The
+last one says what made the run and lists checksums of the others; they find damage and are no protection against
+somebody who writes the folder on purpose.
 """
 
 from __future__ import annotations
@@ -508,11 +509,12 @@ def _read_previews(content: bytes) -> Previews:
     from aaetools.analysis import Previews
 
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        names = arrays.get("feature_names")
         found = Previews(
             rows=arrays["rows"],
-            thumbnails=arrays["thumbnails"] if "thumbnails" in arrays else None,
-            feature_names=tuple(json.loads(arrays["feature_names"].tobytes())) if "feature_names" in arrays else (),
-            features=arrays["features"] if "features" in arrays else None,
+            thumbnails=arrays.get("thumbnails"),
+            feature_names=() if names is None else tuple(json.loads(names.tobytes())),
+            features=arrays.get("features"),
         )
     rows, pictures, values = found.rows, found.thumbnails, found.features
     if rows.ndim != 1 or rows.dtype.kind != "i" or (len(rows) and rows.min() < 0):

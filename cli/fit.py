@@ -316,7 +316,14 @@ def _fit(options: FitOptions, command: str, configuration: dict[str, Any]) -> No
 
             if options.labels.kind == "partial" and chosen.per_class is not None:
                 configuration["labels-per-class"] = chosen.per_class
-            write_run(out, model, analysis, render_report(analysis, executor, explorer=options.explorer), configuration, force=options.force)
+            write_run(
+                out,
+                model,
+                analysis,
+                render_report(analysis, executor, explorer=options.explorer),
+                configuration,
+                force=options.force,
+            )
     _tell(options, analysis, out, time.perf_counter() - started)
 
 

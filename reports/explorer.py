@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from aaetools.reports import text
+from aaetools.reports import plots, text
 from aaetools.reports.blocks import Explorer
 
 if TYPE_CHECKING:
@@ -59,9 +60,11 @@ def latent_explorer(analysis: Analysis) -> Explorer | None:
         "n": len(rows),
         "of": len(table),
         "name": re.sub(r"[^\w.-]+", "_", analysis.data.name).strip("._-")[:60] or "rows",
-        "views": {plane.view: [plane.x, plane.y, plane.x_name, plane.y_name] for plane in planes},
+        "views": {plane.view: [*plane.ends, *plane.names] for plane in planes},
         "partial": partial,
         "colorings": colorings,
+        "palette": plots.PALETTE,
+        "rest": plots.UNLABELED_COLOR,
         "outlines": outlines,
         "sprite": sprite,
         "columns": pack.columns,
@@ -124,46 +127,47 @@ def _chosen(analysis: Analysis) -> tuple[pd.DataFrame, NDArray[np.int64]]:
 
 @dataclass(frozen=True)
 class _Plane:
-    """A plane that rows can be shown in: two columns, what to call them, and where the prior's draws lie in it."""
+    """A plane that rows can be shown in: its columns, across and up, with their names, and the prior's draws in it."""
 
     view: str
     title: str
-    x: str
-    y: str
-    x_name: str
-    y_name: str
+    ends: tuple[str, str]
+    names: tuple[str, str]
     columns: dict[str, NDArray[Any]]
     prior: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
 def _planes(analysis: Analysis, rows: pd.DataFrame) -> list[_Plane]:
     where, draws = analysis.latent_map, analysis.tables.prior_samples
-    axes = [f"z{i}" for i in range(analysis.model.n_components) if f"z{i}" in rows]
+    axes = tuple(f"z{i}" for i in range(analysis.model.n_components) if f"z{i}" in rows)
 
-    def columns(table: pd.DataFrame, names: list[str]) -> dict[str, NDArray[Any]]:
+    def columns(table: pd.DataFrame, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
         return {name: table[name].to_numpy(np.float64) for name in names if name in table}
 
-    plane = ["latent_x", "latent_y"]
-    x_name, y_name = text.shorten(where.x_name, 40), text.shorten(where.y_name, 40)
-    found = [_Plane("latent", "Latent map", *plane, x_name, y_name, columns(rows, plane), columns(draws, plane))]
+    ends = ("latent_x", "latent_y")
+    names = (text.shorten(where.x_name, 40), text.shorten(where.y_name, 40))
+    found = [_Plane("latent", "Latent map", ends, names, columns(rows, ends), columns(draws, ends))]
     if rows["umap_x"].notna().any():
-        names = ["umap_x", "umap_y"]
-        found.append(_Plane("umap", "UMAP", *names, "UMAP 1 (no unit)", "UMAP 2 (no unit)", columns(rows, names)))
+        ends = ("umap_x", "umap_y")
+        found.append(_Plane("umap", "UMAP", ends, ("UMAP 1 (no unit)", "UMAP 2 (no unit)"), columns(rows, ends)))
     if len(axes) > 2:
-        codes = rows[axes].to_numpy(np.float64)
         if where.kind != "pca":
-            names = ["pca_x", "pca_y"]
-            turn, middle = _main_axes(codes)
-            prior = {}
-            if set(axes) <= set(draws):
-                prior = dict(zip(names, (turn @ (draws[axes].to_numpy(np.float64) - middle).T), strict=True))
-            turned = dict(zip(names, turn @ (codes - middle).T, strict=True))
-            names_shown = ("principal component 1", "principal component 2")
-            found.append(_Plane("pca", "Main axes (PCA)", *names, *names_shown, turned, prior))
-        found.append(
-            _Plane("axes", "Two latent axes", *axes[:2], *axes[:2], columns(rows, axes), columns(draws, axes))
-        )
+            found.append(_pca(rows[[*axes]], draws[[*axes]] if set(axes) <= set(draws) else None))
+        pair = (axes[0], axes[1])
+        found.append(_Plane("axes", "Two latent axes", pair, pair, columns(rows, axes), columns(draws, axes)))
     return found
+
+
+def _pca(rows: pd.DataFrame, draws: pd.DataFrame | None) -> _Plane:
+    ends = ("pca_x", "pca_y")
+    codes = rows.to_numpy(np.float64)
+    turn, middle = _main_axes(codes)
+    columns, prior = (
+        {} if table is None else dict(zip(ends, turn @ (table.to_numpy(np.float64) - middle).T, strict=True))
+        for table in (rows, draws)
+    )
+    names = ("principal component 1", "principal component 2")
+    return _Plane("pca", "Main axes (PCA)", ends, names, columns, prior)
 
 
 def _main_axes(codes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -180,8 +184,11 @@ def _pack_planes(pack: _Pack, rows: pd.DataFrame, planes: list[_Plane]) -> tuple
     Return the names of the columns, and of each view that lacks rows how many it has.
     """
     n = len(rows)
-    whole = {name: values for plane in planes if plane.view in ("latent", "umap") for name, values in plane.columns.items()}  # fmt: skip # noqa: E501
-    further = {name: values for plane in planes if plane.view not in ("latent", "umap") for name, values in plane.columns.items()}  # fmt: skip # noqa: E501
+    complete = ("latent", "umap")
+    whole, further = (
+        {name: values for plane in planes if (plane.view in complete) is yes for name, values in plane.columns.items()}
+        for yes in (True, False)
+    )
     room = _ROOM + _ROOM_PER_ROW * n
     bits = _FINE_BITS if 2 * n * (len(whole) + len(further)) <= room else _COARSE_BITS
     for name, values in whole.items():
@@ -197,7 +204,7 @@ def _pack_planes(pack: _Pack, rows: pd.DataFrame, planes: list[_Plane]) -> tuple
         pack.codes("sampled", shown)
     for name, values in further.items():
         pack.numbers(name, values[picked], bits)
-    partial = {plane.view: n_further for plane in planes if plane.view not in ("latent", "umap") and n_further < n}
+    partial = {plane.view: n_further for plane in planes if plane.view not in complete and n_further < n}
     return [*whole, *further], partial
 
 
@@ -221,7 +228,7 @@ def _pack_rows(
     index = pd.Index(classes, dtype=object)
     for column, title in named.items():
         labels = rows[column] if column in rows else pd.Series([None] * len(rows))
-        codes = index.get_indexer(labels.where(labels.isna(), labels.astype(str)).to_numpy(object)) + 1
+        codes = index.get_indexer(pd.Index(labels.where(labels.isna(), labels.astype(str)), dtype=object)) + 1
         pack.codes(column, codes)
         if codes.any():
             rest = "no prediction" if column == "label_pred" else "no label"
@@ -239,7 +246,13 @@ def _pack_rows(
             low, high = np.nanquantile(values[np.isfinite(values)], (0.0, 0.99)) if column != "suspicion" else (0, 1)
             pack.numbers(column, values, _FINE_BITS if len(rows) <= 20_000 else _COARSE_BITS)
             found.append(
-                {"key": column, "title": title, "kind": "numbers", "rest": "not known", "range": [float(low), float(high)]}  # fmt: skip # noqa: E501
+                {
+                    "key": column,
+                    "title": title,
+                    "kind": "numbers",
+                    "rest": "not known",
+                    "range": [float(low), float(high)],
+                }
             )
     return found
 
@@ -270,19 +283,15 @@ def _pack_prior(pack: _Pack, analysis: Analysis, planes: list[_Plane]) -> None:
 
 def _outlines(analysis: Analysis) -> list[dict[str, Any]]:
     """Return the lines in the latent map that hold 90% of the prior's draws, as the figures show them."""
-    from matplotlib.figure import Figure
-
-    from aaetools.reports import plots
-
     draws = analysis.tables.prior_samples
     classes = list(analysis.data.classes)
-    found = []
+    ax, found = Figure().add_subplot(), []
     for label, part in draws.groupby(draws["label"].astype(str), sort=False):
-        ax = Figure().add_subplot()
+        n_before = len(ax.collections)
         plots.prior_outline(ax, part["latent_x"].to_numpy(float), part["latent_y"].to_numpy(float))
         lines = [
-            [[round(float(value), 4) for value in line[:, axis]] for axis in (0, 1)]
-            for collection in ax.collections
+            np.round(np.asarray(line, dtype=np.float64).T, 4).tolist()
+            for collection in ax.collections[n_before:]
             for path in collection.get_paths()
             for line in path.to_polygons(closed_only=False)
         ]
@@ -352,7 +361,7 @@ class _Pack:
 
     def integers(self, name: str, values: NDArray[Any]) -> None:
         """Whole numbers of 32 bits, stored as differences."""
-        steps = np.diff(values.astype(np.int64), prepend=0) % 2**32
+        steps = np.mod(np.diff(values.astype(np.int64), prepend=0), 2**32)
         self._add(name, "i32", len(steps), *_planes_of(steps, 4))
 
     def floats(self, name: str, values: NDArray[Any]) -> None:
@@ -401,7 +410,7 @@ def _plot() -> dict[str, Any]:
     """Return Bokeh's document: a plot without rows, which the script puts in; the same in every process."""
     from bokeh.core.json_encoder import serialize_json
     from bokeh.document import Document
-    from bokeh.models import CDSView, ColumnDataSource, IndexFilter, Range1d
+    from bokeh.models import Range1d
     from bokeh.plotting import figure
 
     plot = figure(
@@ -410,8 +419,8 @@ def _plot() -> dict[str, Any]:
         toolbar_location=None,
         output_backend="canvas",
         sizing_mode="stretch_both",
-        x_range=Range1d(0, 1),
-        y_range=Range1d(0, 1),
+        x_range=Range1d(start=0, end=1),
+        y_range=Range1d(start=0, end=1),
         active_drag="pan",
         active_scroll=None,
         background_fill_alpha=0,
@@ -421,34 +430,7 @@ def _plot() -> dict[str, Any]:
         lod_factor=20,
         min_border=8,
     )
-    # rows without a colour of their own lie below those with one
-    rows = ColumnDataSource({"x": [], "y": [], "color": []}, name="rows")
-    for name in ("back", "front"):
-        plot.scatter(
-            "x",
-            "y",
-            source=rows,
-            view=CDSView(filter=IndexFilter(indices=[])),
-            name=name,
-            size=6,
-            marker="circle",
-            fill_color={"field": "color"} if name == "front" else "#98a1b1",
-            line_color=None,
-            fill_alpha=0.7,
-            nonselection_fill_alpha=0.1,
-        )
-    prior = ColumnDataSource({"x": [], "y": [], "color": []}, name="prior rows")
-    plot.scatter(
-        "x", "y", source=prior, name="prior", marker="x", size=5, line_color={"field": "color"}, line_alpha=0.6,
-        nonselection_line_alpha=0.6, visible=False,
-    )  # fmt: skip
-    lines = ColumnDataSource({"xs": [], "ys": [], "color": []}, name="outline rows")
-    plot.multi_line(
-        "xs", "ys", source=lines, name="outline", line_width=1.6, line_color={"field": "color"},
-        nonselection_line_alpha=1, visible=False,
-    )  # fmt: skip
-    focus = ColumnDataSource({"x": [], "y": []}, name="focus rows")
-    plot.scatter("x", "y", source=focus, name="focus", marker="circle", size=16, fill_color=None, line_width=2.5)
+    _add_glyphs(plot)
     for tool in plot.tools:
         if hasattr(tool, "continuous"):
             tool.continuous = False
@@ -462,3 +444,30 @@ def _plot() -> dict[str, Any]:
     source = re.sub(r'"p(\d+)"', lambda match: f'"{ids.setdefault(match[1], f"e{len(ids)}")}"', source)
     found: dict[str, Any] = json.loads(source)
     return found
+
+
+def _add_glyphs(plot: Any) -> None:
+    """Add what the script fills: rows, the prior's draws and outlines, and a ring around the row that is looked at."""
+    from bokeh.models import CDSView, ColumnDataSource, IndexFilter
+
+    rows = ColumnDataSource({"x": [], "y": [], "color": []}, name="rows")
+    for name in ("back", "front"):  # rows without a colour of their own lie below those with one
+        plot.scatter(
+            "x",
+            "y",
+            source=rows,
+            view=CDSView(filter=IndexFilter(indices=[])),
+            name=name,
+            marker="circle",
+            fill_color={"field": "color"} if name == "front" else plots.UNLABELED_COLOR,
+            line_color=None,
+            fill_alpha=0.7,
+            nonselection_fill_alpha=0.1,
+        )
+    prior = ColumnDataSource({"x": [], "y": [], "color": []}, name="prior rows")
+    colors = {"line_color": {"field": "color"}, "visible": False}
+    plot.scatter("x", "y", source=prior, name="prior", marker="x", size=5, line_alpha=0.6, **colors)
+    lines = ColumnDataSource({"xs": [], "ys": [], "color": []}, name="outline rows")
+    plot.multi_line("xs", "ys", source=lines, name="outline", line_width=1.6, **colors)
+    focus = ColumnDataSource({"x": [], "y": []}, name="focus rows")
+    plot.scatter("x", "y", source=focus, name="focus", marker="circle", size=16, fill_color=None, line_width=2.5)

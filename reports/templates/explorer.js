@@ -3,10 +3,8 @@
 (async () => {
 "use strict";
 
-const PALETTE = ["#0078b4", "#e1b400", "#c30078", "#2dd2b4", "#874b0f", "#690ff0", "#788700", "#e16978", "#b4a5ff", "#c35aff"];
 const MARKERS = ["circle", "triangle", "square", "diamond", "star", "inverted_triangle", "plus", "hex", "asterisk"];
 const SIGNS = ["\u25cf", "\u25b2", "\u25a0", "\u25c6", "\u2605", "\u25bc", "\u271a", "\u2b22", "\u2731"];
-const REST = "#98a1b1";
 // from dark to light through blue, green and yellow: told apart with every kind of colour vision
 const SCALE = ["#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725"];
 const NEAR = 12; // pixels within which a row counts as under the pointer
@@ -168,6 +166,7 @@ async function explore() {
     put_prior();
   }
 
+  // Bokeh takes colours as whole numbers of 32 bits, which are a tenth of the work of strings.
   function rgba(color) {
     return (parseInt(color.slice(1), 16) << 8 | 255) >>> 0;
   }
@@ -178,8 +177,8 @@ async function explore() {
     return "#" + [1, 3, 5].map(k => mix(k).toString(16).padStart(2, "0")).join("");
   }
 
-  const color_of = code => code ? PALETTE[(code - 1) % PALETTE.length] : REST;
-  const shape_of = code => code ? Math.floor((code - 1) / PALETTE.length) % MARKERS.length : 0;
+  const color_of = code => code ? given.palette[(code - 1) % given.palette.length] : given.rest;
+  const shape_of = code => code ? Math.floor((code - 1) / given.palette.length) % MARKERS.length : 0;
 
   function choose_colors() {
     const coloring = given.colorings.find(other => other.key === value("color"));
@@ -187,7 +186,7 @@ async function explore() {
     if (coloring.kind === "numbers") {
       const [low, high] = coloring.range, numbers = values[coloring.key];
       const steps = Array.from({ length: 256 }, (_, i) => rgba(between(i / 255)));
-      const codes = Uint8Array.from(numbers, v => v === v ? 1 : 0), rest = rgba(REST);
+      const codes = Uint8Array.from(numbers, v => v === v ? 1 : 0), rest = rgba(given.rest);
       const colors = Uint32Array.from(numbers, v =>
         v === v ? steps[Math.round(255 * Math.min(Math.max((v - low) / (high - low || 1), 0), 1))] : rest);
       paint = { coloring, codes, colors, shapes: null };
@@ -198,7 +197,7 @@ async function explore() {
       paint = {
         coloring, codes,
         colors: Uint32Array.from(codes, code => colors[code]),
-        shapes: top > PALETTE.length ? Array.from(codes, code => MARKERS[shape_of(code)]) : null,
+        shapes: top > given.palette.length ? Array.from(codes, code => MARKERS[shape_of(code)]) : null,
       };
     }
     draw_legend();
@@ -541,6 +540,8 @@ async function explore() {
   root.hidden = false;
   size();
   // Without rows first: when the size of the map is known they are drawn once, and in the right place.
+  place_rows();
+  fit();
   const views = await Bokeh.require("@bokehjs/embed/standalone").add_document_standalone(doc, at("map"), [], false);
   view = views.get(plot);
   await view.ready;

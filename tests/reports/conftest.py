@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -38,7 +40,14 @@ from aaetools.analysis.results import (
     Tables,
 )
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 MakeAnalysis = Callable[..., Analysis]
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+_IN_BROWSER: list[str] = []
+"""The tests that a browser was opened for, and what it was."""
 
 
 def proportion(hits: float, n: int) -> Proportion:
@@ -431,3 +440,44 @@ def _rendered(variant: str) -> str:
 def page_of() -> Callable[[str], str]:
     """Return the page of a variant, or of one full of hostile strings ("hostile"); each is made once."""
     return _rendered
+
+
+@cache
+def _analysis(variant: str) -> Analysis:
+    return build_analysis(**VARIANTS[variant])
+
+
+@pytest.fixture
+def analysis_of() -> Callable[[str], Analysis]:
+    """Return the analysis that the page of a variant was made from."""
+    return _analysis
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Open headless Chromium once for all tests; they are skipped where there is none."""
+    if CHROMIUM is None:
+        reason = "no chromium, chromium-browser or google-chrome on the path"
+        if os.environ.get("AAETOOLS_NEEDS_BROWSER"):
+            pytest.fail(f"AAETOOLS_NEEDS_BROWSER is set, but there is {reason}")
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # as root, which continuous integration runs as, Chromium needs to be told to go without its sandbox
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(autouse=True)
+def _count_browser_tests(request: pytest.FixtureRequest) -> None:
+    if "browser" in request.fixturenames:
+        opened = request.getfixturevalue("browser")
+        _IN_BROWSER.append(f"Chromium {opened.version}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests looked at pages in a browser, so that nobody takes skipped ones for passed ones."""
+    version = f" in {_IN_BROWSER[0]}" if _IN_BROWSER else ""
+    terminalreporter.write_line(f"{len(_IN_BROWSER)} tests looked at pages{version}")

@@ -90,9 +90,7 @@ def test_main_axes_are_those_of_the_largest_variance(make_analysis: MakeAnalysis
     found = Unpacked(analysis)
     codes = analysis.tables.rows[["z0", "z1", "z2", "z3"]].to_numpy(float)
     variances = np.linalg.eigvalsh(np.cov(codes.T))[::-1]
-    np.testing.assert_allclose(
-        [found["pca_x"].var(ddof=1), found["pca_y"].var(ddof=1)], variances[:2], rtol=1e-3
-    )
+    np.testing.assert_allclose([found["pca_x"].var(ddof=1), found["pca_y"].var(ddof=1)], variances[:2], rtol=1e-3)
     assert [view for view, _ in found.block.views] == ["latent", "umap", "pca", "axes"]
     assert found.block.axes == ("z0", "z1", "z2", "z3")
     # the prior's draws lie in the same projection
