@@ -39,7 +39,7 @@ _ROOM, _ROOM_PER_ROW = 100_000, 7
 
 _FINE_BITS, _COARSE_BITS = 16, 12
 _SPRITE_BYTES = 150_000
-_MAX_PRIOR = 2_000
+_MAX_PRIOR = 1_000
 
 
 def latent_explorer(analysis: Analysis) -> Explorer | None:
@@ -242,17 +242,13 @@ def _pack_rows(
         ("reconstruction_error", "reconstruction error", rows["reconstruction_error"].to_numpy(np.float64)),
     ):
         if values is not None and np.isfinite(values).any():
-            # a few extreme errors must not leave all others one colour
-            low, high = np.nanquantile(values[np.isfinite(values)], (0.0, 0.99)) if column != "suspicion" else (0, 1)
             pack.numbers(column, values, _FINE_BITS if len(rows) <= 20_000 else _COARSE_BITS)
+            low, high = (0.0, 1.0)
+            if column == "reconstruction_error":  # a few extreme ones must not leave all others one colour
+                low, high = map(float, np.quantile(values[np.isfinite(values)], (0.0, 0.99)))
             found.append(
-                {
-                    "key": column,
-                    "title": title,
-                    "kind": "numbers",
-                    "rest": "not known",
-                    "range": [float(low), float(high)],
-                }
+                {"key": column, "title": title, "kind": "numbers", "rest": "not known", "range": [low, high]}
+                | {"open": column == "reconstruction_error"}
             )
     return found
 

@@ -157,7 +157,7 @@ async function explore() {
     const free = value("view") === "umap"; // its coordinates carry no unit
     for (const axis of [plot.below[0], plot.left[0]])
       axis.setv({ major_label_text_alpha: free ? 0 : 1, major_tick_line_alpha: free ? 0 : 1, minor_tick_line_alpha: 0 });
-    for (const end of ["x", "y"]) if (at(end)) at(end).disabled = value("view") !== "axes";
+    for (const end of ["x", "y"]) if (at(end)) at(end).closest("label").hidden = value("view") !== "axes";
     const part = given.partial[value("view")], of = given.of.toLocaleString("en");
     at("drawn").textContent =
       (given.n < given.of ? `The map holds ${given.n.toLocaleString("en")} of ${of} rows, the same share of every group. ` : "") +
@@ -311,7 +311,7 @@ async function explore() {
       }
       bar.setAttribute("aria-hidden", "true");
       line.append(bar);
-      list.append(line, element("li", `left ${number(low)}, right ${number(high)}${coloring.key === "suspicion" ? "" : " or more"}; grey: ${coloring.rest}`));
+      list.append(line, element("li", `left ${number(low)}, right ${number(high)}${coloring.open ? " or more" : ""}${codes.includes(0) ? "; grey: " + coloring.rest : ""}`));
       at("legend-hint").textContent = "";
       return;
     }
