@@ -19,6 +19,7 @@ import shutil
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -37,17 +38,19 @@ __all__ = [
     "is_run_folder",
     "read_analysis",
     "read_data_summary",
+    "with_results",
     "write_run",
 ]
 
 _MODEL, _RUN, _REPORT = "model", "run.toml", "report.html"
 _LATENTS, _HISTORY, _PRIOR_SAMPLES = "latents.parquet", "history.jsonl", "prior_samples.parquet"
 _ANALYSIS, _IMAGES, _PREVIEWS = "analysis.json", "images.npz", "previews.npz"
+_CLASSIFICATION, _EFFECT = "classification.json", "label-effect.json"
 RESULT_FILES = (
     "prior-match.json",
     "clusters.json",
-    "classification.json",
-    "label-effect.json",
+    _CLASSIFICATION,
+    _EFFECT,
     "audit.json",
     "suggest.json",
     "novel.json",
@@ -377,6 +380,40 @@ def read_analysis(path: str | os.PathLike[str]) -> Analysis:
     if tables.previews is not None and len(tables.previews.rows) and tables.previews.rows.max() >= n_rows:
         raise _damaged(previews, f"it shows row {tables.previews.rows.max()} of {n_rows}")
     return analysis
+
+
+def with_results(analysis: Analysis, path: str | os.PathLike[str]) -> Analysis:
+    """Return an analysis with what later commands found out about its run and wrote into the folder.
+
+    That is what the labels are worth (``label-effect.json``), and more baselines, calibration, conformal sets and
+    reject options (``classification.json``): all of it where it judges the same rows, else what was chosen by the
+    others. Results about single rows stay in their files.
+
+    Raises
+    ------
+    RunFolderError
+        If one of the files is damaged; the message names it.
+    """
+    from aaetools.analysis.results import Classification, LabelEffect
+
+    folder = _existing_run(path)
+    effect = _result(folder / _EFFECT, LabelEffect)
+    if effect is not None:
+        analysis = replace(analysis, labels=replace(analysis.labels, effect=effect))
+    later, own = _result(folder / _CLASSIFICATION, Classification), analysis.classification
+    if later is not None and own is not None:
+        if later.model.accuracy.n != own.model.accuracy.n:
+            later = replace(own, calibration=later.calibration, conformal=later.conformal, rejection=later.rejection)
+        analysis = replace(analysis, classification=later)
+    return analysis
+
+
+def _result(file: Path, kind: type[T]) -> T | None:
+    from aaetools.analysis import result_from_json
+
+    if not file.is_file():
+        return None
+    return _parsed(_content(file), file, lambda content: result_from_json(content.decode("ascii"), kind))
 
 
 def read_data_summary(path: str | os.PathLike[str]) -> DataSummary:

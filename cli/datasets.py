@@ -39,15 +39,19 @@ _name_argument = click.argument("name", metavar="NAME", shell_complete=_complete
 
 
 @click.group(
+    invoke_without_command=True,
     epilog="""\b
 Examples:
-  aaetools datasets list
+  aaetools datasets
   aaetools datasets show wine
   aaetools fit wine
-"""
+""",
 )
-def datasets() -> None:
-    """List the bundled data sets and show what they are."""
+@click.pass_context
+def datasets(ctx: click.Context) -> None:
+    """List the bundled data sets and show what they are; without a command, list them."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_, as_json=False)
 
 
 @datasets.command("list", epilog="\b\nExample:\n  aaetools datasets list --json")

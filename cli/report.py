@@ -29,17 +29,17 @@ Examples:
 def report(run: Path, out: Path | None, explorer: bool, force: bool, as_json: bool) -> None:
     """Make the report of a run again.
 
-    It is made from the files in RUN; neither the data nor the model is needed. The last line printed is the
-    report's path.
+    It is made from the files in RUN; neither the data nor the model is needed. What aaetools label-effect and
+    aaetools classify found since is in it. The last line printed is the report's path.
     """
     import json
 
     from aaetools.cli.output import check_out_file, write_file
-    from aaetools.runs import read_analysis
+    from aaetools.runs import read_analysis, with_results
 
     if out is not None:
         check_out_file(out, force, _SUFFIXES)
-    analysis = read_analysis(run)
+    analysis = with_results(read_analysis(run), run)
     place = out or run / "report.html"
     if out is None:
         check_out_file(place, True, _SUFFIXES)

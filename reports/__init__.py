@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aaetools.reports import plots
+    from aaetools.reports.export import figure_files
     from aaetools.reports.html import render
 
-__all__ = ["plots", "render"]
+__all__ = ["figure_files", "plots", "render"]
 
 
 def __getattr__(name: str) -> Any:
@@ -20,6 +21,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module("aaetools.reports.plots")
     if name == "render":
         return importlib.import_module("aaetools.reports.html").render
+    if name == "figure_files":
+        return importlib.import_module("aaetools.reports.export").figure_files
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from markupsafe import Markup
@@ -26,6 +27,8 @@ __all__ = [
     "Listing",
     "Note",
     "Row",
+    "Stack",
+    "Step",
     "Table",
     "Tone",
     "facts",
@@ -39,8 +42,8 @@ Tone = Literal["good", "mixed", "bad", "none"]
 FOLD = 12
 """Tables with more lines than this are folded away at first."""
 
-_WIDE = 640
-"""Figures of more CSS pixels than this do not share the width of the page."""
+_WIDE = 6.7
+"""Figures of more inches than this do not share the width of the page."""
 
 # Digits with what may stand between and around them, a dash where there is no number, or an interval.
 _NUMBER = re.compile("[-<0-9.,% \N{MINUS SIGN}\N{EN DASH}\N{MULTIPLICATION SIGN}\u2070-\u207f\u00b9\u00b2\u00b3]*|\\S+% to \\S+%")  # fmt: skip # noqa: E501
@@ -59,14 +62,46 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One picture; `how` says how to read it, `alt` what it shows to those who cannot see it."""
+class Step:
+    """Something to do next; `link` is the chapter that says more, `command` what to type."""
 
-    src: Markup
-    width: int
-    height: int
+    text: str
+    link: str
+    command: str = ""
+    alarm: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """One picture, drawn when asked for; `how` says how to read it, `alt` what it shows to those who cannot see it."""
+
+    draw: Callable[[Axes], object]
+    """Draws on axes that it is given."""
+    size: tuple[float, float]
+    """Width and height in inches."""
     alt: str
     how: str
+    name: str = ""
+    """What a file of this picture is called; letters, digits and dashes."""
+
+    @cached_property
+    def _svg(self) -> str:
+        return draw_svg(self.draw, *self.size)
+
+    @property
+    def src(self) -> Markup:
+        """The picture as a data URI; percent-encoded, so no character that could end the attribute is left."""
+        return Markup(svg_data_uri(self._svg))
+
+    @property
+    def width(self) -> int:
+        """Width in CSS pixels, margins cut."""
+        return svg_size(self._svg)[0]
+
+    @property
+    def height(self) -> int:
+        """Height in CSS pixels, margins cut."""
+        return svg_size(self._svg)[1]
 
 
 @dataclass(frozen=True)
@@ -81,11 +116,14 @@ class Table:
 
     @property
     def aligned(self) -> tuple[str, ...]:
-        """One CSS class per column: "number" where every cell below its head is a number or a dash."""
+        """One CSS class per column: "number" where every cell below its head is one number or a dash."""
         if not self.columns:
             return ("words", "words")
         cells = list(zip(*self.rows, strict=True)) or [() for _ in self.columns]
-        numeric = [i > 0 and all(map(_NUMBER.fullmatch, column)) for i, column in enumerate(cells)]
+        numeric = [
+            i > 0 and all(_NUMBER.fullmatch(cell) and ", " not in cell for cell in column)
+            for i, column in enumerate(cells)
+        ]
         return tuple("number" if yes else "words" for yes in numeric)
 
 
@@ -105,10 +143,17 @@ class Listing:
 
 
 @dataclass(frozen=True)
+class Stack:
+    """Blocks one above the other that make one column of a row."""
+
+    blocks: tuple[Figure | Table | Note, ...]
+
+
+@dataclass(frozen=True)
 class Row:
     """Blocks that stand side by side where the page is wide enough."""
 
-    blocks: tuple[Figure | Table | Note, ...]
+    blocks: tuple[Figure | Table | Note | Stack, ...]
 
 
 @dataclass(frozen=True)
@@ -142,11 +187,9 @@ class Chapter:
     blocks: tuple[Block, ...]
 
 
-def figure(draw: Callable[[Axes], object], size: tuple[float, float], *, alt: str, how: str) -> Figure:
+def figure(draw: Callable[[Axes], object], size: tuple[float, float], *, alt: str, how: str, name: str = "") -> Figure:
     """Return a figure of `size` (width, height in inches) with what `draw(ax)` draws."""
-    svg = draw_svg(draw, *size)
-    # Percent-encoded: no character that could end the attribute is left.
-    return Figure(Markup(svg_data_uri(svg)), *svg_size(svg), alt, how)
+    return Figure(draw, size, alt, how, name)
 
 
 def facts(caption: str, pairs: Sequence[tuple[str, str]], *, folded: bool = False) -> Table:
@@ -161,13 +204,14 @@ def settings(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
     )
 
 
-def side_by_side(*blocks: Figure | Table | Note) -> tuple[Block, ...]:
+def side_by_side(*blocks: Figure | Table | Note | Stack) -> tuple[Block, ...]:
     """Put blocks into one row, but leave out those that need its whole width, or next to none of it."""
     narrow = tuple(
         block
         for block in blocks
-        if not (isinstance(block, Figure) and block.width > _WIDE) and not (isinstance(block, Table) and block.folded)
+        if not (isinstance(block, Figure) and block.size[0] > _WIDE) and not (isinstance(block, Table) and block.folded)
     )
     if len(narrow) < 2:
-        return blocks
-    return (Row(narrow), *(block for block in blocks if block not in narrow))
+        return tuple(part for block in blocks for part in (block.blocks if isinstance(block, Stack) else (block,)))
+    wide = (block for block in blocks if block not in narrow and not isinstance(block, Stack))
+    return (Row(narrow), *wide)

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from aaetools.reports import text
-from aaetools.reports.blocks import Answer, Chapter
+from aaetools.reports.blocks import Answer, Chapter, Step
 
 __all__ = ["Page", "write_page"]
 
@@ -28,7 +28,8 @@ class Page:
     done: str
     """What was done, a few sentences below the title."""
     answers: tuple[Answer, ...]
-    alarms: tuple[str, ...]
+    steps: tuple[Step, ...]
+    """What to do next."""
     chapters: tuple[Chapter, ...]
     made_by: str
     """The version of aaetools."""
@@ -72,7 +73,7 @@ def write_page(page: Page) -> str:
         title=text.shorten(page.title, 120),
         done=page.done,
         answers=page.answers,
-        alarms=[text.shorten(warning, 400) for warning in page.alarms],
+        steps=page.steps,
         chapters=page.chapters,
         version=text.shorten(page.made_by),
         created=text.shorten(page.made_from),

@@ -30,23 +30,25 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, Percent
 from numpy.typing import ArrayLike, NDArray
 
 from aaetools.reports.figures import GRID, INK, MUTED, PAPER, style
-from aaetools.reports.text import method_name, percent, shorten
+from aaetools.reports.text import method_name, number, percent, shorten
 
 if TYPE_CHECKING:
-    from aaetools.analysis.results import GoodnessOfFit, MethodScore
+    from aaetools.analysis.results import CalibrationCurve, GoodnessOfFit, LabelEffect, MethodScore
 
 __all__ = [
     "MANY_CLASSES",
     "MARKERS",
     "PALETTE",
     "accuracy_bars",
+    "calibration_curve",
     "class_samples",
     "class_styles",
     "confusion_matrix",
     "discriminator_curve",
     "image_pairs",
+    "label_curves",
     "latent_map",
-    "prior_match_bars",
+    "prior_match_grid",
     "prior_outline",
     "statistic_name",
     "style",
@@ -195,6 +197,89 @@ def confusion_matrix(ax: Axes, confusion: ArrayLike, classes: Sequence[str]) -> 
     ax.set_xlabel("predicted class")
     ax.set_ylabel("true class")
     ax.set_title("True class against predicted class (rows)")
+    return ax
+
+
+def calibration_curve(ax: Axes, curve: CalibrationCurve) -> Axes:
+    """Draw how often predictions are right against how sure the model is of them, one point per bin.
+
+    On the dashed line confidence means what it says (DeGroot and Fienberg 1983); areas grow with the bins' rows.
+    """
+    n_rows = sum(each.accuracy.n for each in curve.bins)
+    ax.plot([0, 1], [0, 1], color=INK, ls="--", lw=1.1, label="confidence = accuracy")
+    for each in curve.bins:
+        ax.plot([each.confidence] * 2, [each.accuracy.low, each.accuracy.high], color=PALETTE[0], lw=1.6, alpha=0.7)
+        size = 30 + 260 * each.accuracy.n / n_rows
+        ax.scatter(each.confidence, each.accuracy.value, s=size, color=PALETTE[0], ec=PAPER, lw=1, zorder=3)
+    low = min([each.confidence for each in curve.bins] + [each.accuracy.low for each in curve.bins], default=0.0)
+    left = math.floor(10 * low) / 10
+    for axis, limit in ((ax.xaxis, ax.set_xlim), (ax.yaxis, ax.set_ylim)):
+        limit(left - 0.04 * (1 - left), 1 + 0.04 * (1 - left))
+        axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], prune=None))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}%" if 0 <= value <= 1 else ""))
+    handles = [
+        Line2D([], [], color=INK, ls="--", lw=1.1, label="confidence = accuracy"),
+        Line2D([], [], color=PALETTE[0], marker="o", lw=1.6, label="a bin and its 95% interval"),
+    ]
+    ax.legend(handles=handles, loc="upper left")
+    ax.set_xlabel("confidence (%, mean of the bin)")
+    ax.set_ylabel("rows that are right (%)")
+    ax.set_title("How often the model is right when it is sure")
+    return ax
+
+
+def label_curves(ax: Axes, effect: LabelEffect) -> Axes:
+    """Draw held-out accuracy against the number of labels: the model, baselines, permuted labels and none.
+
+    Lines join means over draws, bars are 95% intervals; what was found without labels is a level, not a curve.
+    """
+    sizes = effect.labels_per_class
+    handles: list[Line2D] = []
+    for index, curve in enumerate(effect.curves):
+        color = PALETTE[0] if index == 0 else MUTED
+        where = [size * (1 + 0.025 * (index - len(effect.curves) / 2)) for size in sizes]
+        values = [accuracy.value for accuracy in curve.accuracy]
+        for x, accuracy in zip(where, curve.accuracy, strict=True):
+            ax.plot([x, x], [accuracy.low, accuracy.high], color=color, lw=2.4 if index == 0 else 1.2, alpha=0.8)
+        handles += ax.plot(
+            where,
+            values,
+            color=color,
+            marker=MARKERS[index % len(MARKERS)],
+            ms=7 if index == 0 else 5,
+            mec=PAPER,
+            lw=2.2 if index == 0 else 1.1,
+            zorder=4 if index == 0 else 3,
+            label=_display(method_name(effect.model if index == 0 else curve.method), 30),
+        )
+    for curve, dash in zip(effect.without, ("--", ":"), strict=False):
+        name = _display(f"without labels: {method_name(curve.method)}", 44)
+        handles.append(ax.axhline(curve.accuracy[0].value, color=PALETTE[4], ls=dash, lw=1.3, label=name))
+    if effect.permuted is not None:
+        leak = effect.permuted
+        ax.plot([leak.labels_per_class] * 2, [leak.accuracy.low, leak.accuracy.high], color=PALETTE[2], lw=1.6)
+        handles += ax.plot(
+            leak.labels_per_class,
+            leak.accuracy.value,
+            "X",
+            color=PALETTE[2],
+            ms=8,
+            mec=PAPER,
+            label="permuted labels",
+        )
+    chance = ax.axhline(1 / max(len(effect.classes), 1), color=INK, ls=(0, (1, 3)), lw=1.2, label="chance")
+    handles.append(chance)
+    ax.set_xscale("log")
+    ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.tick_params(axis="x", which="minor", length=0)
+    ax.set_xlim(sizes[0] / 1.25, sizes[-1] * 1.25)
+    ax.set_ylim(0, 1.02)
+    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    _legend_right(ax, handles)
+    ax.set_xlabel("labels per class (number)")
+    ax.set_ylabel(f"accuracy on {effect.n_test:,} rows (%)")
+    ax.set_title("Accuracy against the number of labels")
     return ax
 
 
@@ -405,46 +490,37 @@ def discriminator_curve(ax: Axes, history: pd.DataFrame) -> Axes:
     return ax
 
 
-def prior_match_bars(ax: Axes, results: Sequence[GoodnessOfFit]) -> Axes:
-    """Draw the distance from the prior per scope, in units of what fresh prior samples reach (line at 1)."""
+def prior_match_grid(ax: Axes, results: Sequence[GoodnessOfFit]) -> Axes:
+    """Draw a grid of distances from the prior, one line per scope and one column per statistic.
+
+    Numbers are ``effect_ratio``, in units of what fresh prior samples reach; colours are verdicts.
+    """
     scopes = list(dict.fromkeys(result.scope for result in results))
     statistics = list(dict.fromkeys(result.statistic for result in results))
-    ratios = [result.effect_ratio for result in results if math.isfinite(result.effect_ratio)]
-    logarithmic = max(ratios, default=1.0) > 8
-    floor = float(np.clip(0.8 * min(ratios, default=0.5), 0.05, 0.5)) if logarithmic else 0.0
-    offsets = np.linspace(-0.17, 0.17, len(statistics)) if len(statistics) > 1 else np.zeros(1)
-    for result in results:
-        if not math.isfinite(result.effect_ratio):
-            continue
-        index = statistics.index(result.statistic)
-        y = scopes.index(result.scope) + offsets[index]
-        color = _VERDICT_COLORS[result.verdict]
-        ratio = max(result.effect_ratio, floor)
-        ax.plot([floor, ratio], [y, y], color=color, lw=1.6, alpha=0.75, solid_capstyle="butt")
-        ax.plot(ratio, y, MARKERS[index % len(MARKERS)], color=color, ms=6.5, mec=PAPER, mew=0.7)
-    ax.axvline(1, color=INK, lw=1.2, ls="--")
-    if logarithmic:
-        ax.set_xscale("log")
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.set_xlim(floor, max([1.25, *ratios]) * (1.3 if logarithmic else 1.08))
-    ax.set_yticks(range(len(scopes)), [_display(scope, 24) for scope in scopes])
-    ax.set_ylim(len(scopes) - 0.45, -0.55)
-    ax.tick_params(axis="y", length=0)
-    ax.grid(False, axis="y")
-    ax.spines["left"].set_visible(False)
+    cells = {(scopes.index(result.scope), statistics.index(result.statistic)): result for result in results}
+    pixels = np.zeros((len(scopes), len(statistics), 4))
+    for place, result in cells.items():
+        pixels[place] = to_rgba(_VERDICT_COLORS[result.verdict], 0.85 if result.verdict == "not met" else 0.6)
+    ax.imshow(pixels, interpolation="none", aspect="auto")
+    size = 8.5 if len(scopes) <= 16 else 6.5
+    for (i, j), result in cells.items():
+        color = "white" if result.verdict == "not met" else INK
+        ax.text(j, i, number(result.effect_ratio, 2), ha="center", va="center", color=color, fontsize=size)
+    names = [_display(statistic_name(name), 28) for name in statistics]
+    ax.set_xticks(range(len(statistics)), names, rotation=35, ha="left", rotation_mode="anchor")
+    ax.xaxis.tick_top()
+    ax.set_yticks(range(len(scopes)), [_display(scope, 24) for scope in scopes], fontsize=size)
+    ax.set_xticks(np.arange(len(statistics) + 1) - 0.5, minor=True)
+    ax.set_yticks(np.arange(len(scopes) + 1) - 0.5, minor=True)
+    ax.tick_params(which="both", length=0)
+    ax.grid(False)
+    ax.grid(True, which="minor", color=PAPER, lw=1.5)
+    ax.spines[:].set_visible(False)
     verdicts = [verdict for verdict in _VERDICT_COLORS if any(result.verdict == verdict for result in results)]
-    handles = [
-        *(
-            _legend_dot(MUTED, MARKERS[i % len(MARKERS)], _display(statistic_name(name), 28))
-            for i, name in enumerate(statistics)
-        ),
-        *(Line2D([], [], color=_VERDICT_COLORS[verdict], lw=4, label=verdict) for verdict in verdicts),
-    ]
-    _legend_right(ax, handles)
-    ax.set_xlabel("distance / 95% quantile of fresh prior samples (ratio)")
+    handles = [_legend_dot(_VERDICT_COLORS[verdict], "s", verdict) for verdict in verdicts]
+    ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.0, -0.01), ncols=3, handletextpad=0.4)
     ax.set_ylabel("codes of")
-    ax.set_title("Distance of the codes from the prior")
+    ax.set_title("Distance from the prior / 95% quantile of fresh samples")
     return ax
 
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from aaetools.reports import text
-from aaetools.reports.blocks import Answer, Tone
+from aaetools.reports.blocks import Answer, Step, Tone
 
 if TYPE_CHECKING:
     from aaetools.analysis.results import Analysis, GoodnessOfFit
 
-__all__ = ["VERDICTS", "answers", "farthest", "what_was_done"]
+__all__ = ["VERDICTS", "answers", "farthest", "next_steps", "what_was_done"]
+
+_NAMED = 5
+"""Rows that a step names; the chapter has more."""
+
+_WIDE_INTERVAL = 0.05
+_LARGE_ERROR = 0.05
 
 VERDICTS: dict[str, tuple[str, Tone]] = {
     "met": ("Met", "good"),
@@ -48,10 +55,11 @@ def answers(analysis: Analysis) -> list[Answer]:
     """Return the answers in the reader's order."""
     return [
         _how_good(analysis),
+        _how_sure(analysis),
         _beats_baselines(analysis),
+        _labels_helped(analysis),
         _prior_met(analysis),
         _clusters_found(analysis),
-        _alarms(analysis),
     ]
 
 
@@ -71,16 +79,79 @@ def _how_good(analysis: Analysis) -> Answer:
     return Answer(
         question,
         text.percent(accuracy.value),
-        f"accuracy on {text.count(accuracy.n, 'row')} that training never saw labelled "
-        f"(95% interval {text.interval(accuracy)}). Guessing gives {text.percent(chance)}.",
+        f"of {text.count(accuracy.n, 'row')} that training never saw labelled get their true class. Guessing gives "
+        f"{text.percent(chance)}.",
         tone,
         "Good: the whole interval lies above guessing and above one half; mixed: above guessing only.",
         "accuracy",
     )
 
 
+def _how_sure(analysis: Analysis) -> Answer:
+    question, found = "How sure is that?", analysis.classification
+    rule = (
+        f"Good: the 95% interval spans at most {100 * _WIDE_INTERVAL:.0f} points and the calibration error is at most "
+        f"{text.percent(_LARGE_ERROR, 0)}; mixed: one of the two; bad: neither."
+    )
+    if found is None:
+        return Answer(question, "Not measured", "There is no accuracy to be sure of.", "none", rule, "data")
+    accuracy = found.model.accuracy
+    curve = None if found.model.scores is None else found.model.scores.calibration
+    sentence = f"is the 95% interval of the accuracy, from {text.count(accuracy.n, 'row')} (Wilson)."
+    passed = [accuracy.high - accuracy.low <= _WIDE_INTERVAL]
+    if curve is not None:
+        passed.append(curve.error.value <= _LARGE_ERROR)
+        sentence += (
+            f" The model's own confidence is off by {text.percent(curve.error.value)} on average "
+            f"({text.percent(curve.error.low)} to {text.percent(curve.error.high)})."
+        )
+    tone: Tone = "good" if all(passed) else "mixed" if any(passed) else "bad"
+    return Answer(question, text.interval(accuracy), sentence, tone, rule, "accuracy")
+
+
+def _labels_helped(analysis: Analysis) -> Answer:
+    question, effect, found = "Did the labels help?", analysis.labels.effect, analysis.classification
+    if effect is not None and effect.gain_over_none is not None:
+        gain = effect.gain_over_none
+        leak = effect.permuted is not None and effect.permuted.verdict == "above chance"
+        tone: Tone = "bad" if leak or gain.high < 0 else "good" if gain.low > 0 else "mixed"
+        return Answer(
+            question,
+            "Do not trust them" if leak else _points(gain.value),
+            text.shorten(effect.verdict, 300),
+            tone,
+            "Good: over several draws the gain over clusters found without labels has an interval above 0, and "
+            "permuted labels fall to chance; bad: below 0, or permuted labels do not.",
+            "effect",
+        )
+    rule = (
+        "McNemar's exact test against k-means clusters of the features, which the same labels only name; good or bad "
+        "where p < 0.05, else mixed."
+    )
+    none = None if found is None else found.without_labels
+    if found is None or none is None or none.scores is None:
+        reason = "Training had no labels." if not analysis.data.n_labeled else "No row with a known label was held out."
+        return Answer(question, "Not measured", reason, "none", rule, "data")
+    gain_value, p = found.model.accuracy.value - none.accuracy.value, none.scores.p_value
+    certain = p is not None and p < 0.05
+    return Answer(
+        question,
+        _points(gain_value),
+        f"against what clusters find without labels: {text.percent(none.accuracy.value)} "
+        f"({text.interval(none.accuracy)}). One draw of labels; aaetools label-effect measures several.",
+        ("good" if gain_value > 0 else "bad") if certain else "mixed",
+        rule,
+        "effect",
+    )
+
+
+def _points(gain: float) -> str:
+    points = 100 * gain
+    return "No difference" if abs(points) < 0.05 else f"{points:+.1f} points".replace("-", "\N{MINUS SIGN}")
+
+
 def _beats_baselines(analysis: Analysis) -> Answer:
-    question, found = "Better than the baselines?", analysis.classification
+    question, found = "Better than simpler methods?", analysis.classification
     rule = (
         "McNemar's exact test against the best baseline, trained with the same labels and judged on the same "
         "rows; good or bad where p < 0.05, else mixed."
@@ -142,15 +213,61 @@ def _clusters_found(analysis: Analysis) -> Answer:
     )
 
 
-def _alarms(analysis: Analysis) -> Answer:
-    n = len(analysis.warnings)
-    return Answer(
-        "Any alarms?",
-        text.count(n, "alarm") if n else "None",
-        "They are listed below: look at them before you use the results." if n else "Every check passed.",
-        "bad" if n else "good",
-        "Set off, for example, by a baseline that is clearly better, by a discriminator that always wins, by "
-        "dead latent axes, by one cluster with nearly all rows, or by reconstructions no better than the "
-        "mean.",
-        "training",
+def next_steps(analysis: Analysis) -> list[Step]:
+    """Return what to do next, the most urgent first: alarms, then labels to check, rows to label, things to measure."""
+    steps = [Step(text.shorten(warning, 400), "training", alarm=True) for warning in analysis.warnings]
+    steps += [step for ask in _STEPS if (step := ask(analysis)) is not None]
+    return steps or [Step("Nothing needs attention: use the predictions and the latent codes.", "data")]
+
+
+def _check_labels(analysis: Analysis) -> Step | None:
+    audit = analysis.labels.audit
+    if audit is None or not audit.n_flagged:
+        return None
+    rows = _named_rows(analysis, [suspect.row for suspect in audit.suspects[: audit.n_flagged]])
+    return Step(f"Check {text.count(audit.n_flagged, 'given label')} that the others contradict: {rows}.", "labels")
+
+
+def _look_at_new_classes(analysis: Analysis) -> Step | None:
+    found = analysis.labels.novel_classes
+    if found is None or not found.clusters:
+        return None
+    rows = _named_rows(analysis, found.clusters[0].typical)
+    many = text.count(len(found.clusters), "cluster")
+    return Step(f"Look at {many} without labels, perhaps a class that nobody has labelled: {rows}.", "labels")
+
+
+def _label_rows(analysis: Analysis) -> Step | None:
+    found = analysis.labels.suggestions
+    if found is None or not found.rows:
+        return None
+    rows = _named_rows(analysis, [row.row for row in found.rows])
+    return Step(f"If you can label more, label these rows first: {rows}.", "labels")
+
+
+def _measure_effect(analysis: Analysis) -> Step | None:
+    if analysis.labels.effect is not None or not analysis.data.n_labeled:
+        return None
+    return Step(
+        "Find out what more labels would bring, and whether anything leaks:", "effect", "aaetools label-effect RUN"
     )
+
+
+def _calibrate(analysis: Analysis) -> Step | None:
+    found = analysis.classification
+    curve = None if found is None or found.model.scores is None else found.model.scores.calibration
+    if found is None or curve is None or found.calibration is not None or curve.error.value <= _LARGE_ERROR:
+        return None
+    return Step("Do not read confidences as probabilities before they are calibrated:", "accuracy",
+                "aaetools classify RUN --calibrate")  # fmt: skip
+
+
+_STEPS = (_check_labels, _look_at_new_classes, _label_rows, _calibrate, _measure_effect)
+
+
+def _named_rows(analysis: Analysis, positions: Sequence[int]) -> str:
+    """Name the first few rows by their identifiers."""
+    ids = analysis.tables.rows["row"]
+    named = [text.shorten(str(ids.iloc[row]), 24) for row in positions[:_NAMED] if row < len(ids)]
+    rest = len(positions) - len(named)
+    return f"row{'s' if len(positions) > 1 else ''} {', '.join(named)}" + (f" and {rest} more" if rest else "")

@@ -22,6 +22,7 @@ from aaetools.analysis.classification import DEFAULT_PROBES, classify
 from aaetools.analysis.clustering import cluster_latents
 from aaetools.analysis.embedding import apply_map, project_latents, umap_embed
 from aaetools.analysis.health import dead_axes, health_warnings, late_mean
+from aaetools.analysis.named_clusters import NamedClusters
 from aaetools.analysis.previews import row_previews
 from aaetools.analysis.prior_match import MIN_CODES, STATISTICS, distinct_rows, prior_match
 from aaetools.analysis.results import (
@@ -262,7 +263,16 @@ def _classification(
     codes = class_codes(rows.given[: rows.n_train], model.classes_)
     others: dict[str, Predictions] = {}
     probes: dict[str, Predictions] = {}
+    without = None
     if (codes >= 0).any():
+        without = predict_with(
+            NamedClusters(random_state),
+            rows.scaled[: rows.n_train],
+            codes,
+            rows.scaled[tested],
+            n_classes=len(model.classes_),
+            random_state=random_state,
+        )
         others = compare_baselines(
             rows.scaled[: rows.n_train],
             codes,
@@ -284,6 +294,7 @@ def _classification(
         proba=rows.proba[tested],
         probes=probes,
         baselines=others,
+        without_labels=without,
         model_name=type(model).__name__,
         n_labeled=int((codes >= 0).sum()),
         random_state=random_state,

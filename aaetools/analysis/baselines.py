@@ -18,6 +18,7 @@ from sklearn.semi_supervised import LabelPropagation, LabelSpreading, SelfTraini
 from sklearn.svm import SVC
 
 from aaetools.analysis.embedding import kept_threads
+from aaetools.analysis.named_clusters import NamedClusters
 from aaetools.analysis.scores import Predictions
 from aaetools.exceptions import DataError, LabelError
 
@@ -146,8 +147,8 @@ PROBES: dict[str, Maker] = {
 }
 """The same for classifiers of latent codes."""
 
-_LEARN_FROM_ALL_ROWS = (LabelPropagation, LabelSpreading, SelfTrainingClassifier, EmbeddedNeighbours)
-_BOUNDED = (LabelPropagation, LabelSpreading)
+_LEARN_FROM_ALL_ROWS = (LabelPropagation, LabelSpreading, SelfTrainingClassifier, EmbeddedNeighbours, NamedClusters)
+_BOUNDED = (LabelPropagation, LabelSpreading, NamedClusters)
 
 
 def resolve_classifiers(

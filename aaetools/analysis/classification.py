@@ -50,6 +50,7 @@ def classify(
     proba: ArrayLike | None = None,
     probes: Mapping[str, Predictions] | None = None,
     baselines: Mapping[str, Predictions] | None = None,
+    without_labels: Predictions | None = None,
     model_name: str = "AdversarialAutoencoder",
     n_labeled: int = 0,
     n_bootstrap: int = 1_000,
@@ -70,6 +71,9 @@ def classify(
         The model's probabilities, shape (n, n_classes); without them it has no log loss, Brier score and calibration.
     probes, baselines
         Predictions of other methods for the same rows, from :func:`compare_baselines`.
+    without_labels
+        Predictions that needed labels only for the classes' names, such as those of
+        :class:`aaetools.analysis.named_clusters.NamedClusters`.
     model_name
         What the model is called.
     n_labeled
@@ -105,6 +109,14 @@ def classify(
         found = methods[key]
         return MethodScore(name, wilson_interval(int((found.predicted == true).sum()), n), found.note, scores[key])
 
+    def scored_alone(name: str, found: Predictions) -> MethodScore:
+        # by itself: one more method would weaken the correction for the others
+        pair = {_MODEL: own, name: found}
+        alone = score_methods(
+            true, pair, len(everything), reference=_MODEL, n_bootstrap=n_bootstrap, random_state=random_state
+        )
+        return MethodScore(name, wilson_interval(int((found.predicted == true).sum()), n), found.note, alone[name])
+
     model = scored(_MODEL, model_name)
     others = tuple(scored(key, name) for key, name in zip(_keyed("baseline", baselines), baselines, strict=True))
     best = max(others, key=lambda score: score.accuracy.value, default=None)
@@ -120,6 +132,7 @@ def classify(
         best_baseline=None if best is None else best.name,
         p_value_best_baseline=p_value,
         verdict=_verdict(model, best, p_value),
+        without_labels=None if without_labels is None else scored_alone("kmeans", without_labels),
         probes=tuple(scored(key, name) for key, name in zip(_keyed("probe", probes), probes, strict=True)),
         n_labeled=n_labeled,
         n_bootstrap=n_bootstrap,

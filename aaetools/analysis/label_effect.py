@@ -13,11 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import t as student
 from sklearn.base import clone
-from sklearn.cluster import KMeans
 from sklearn.utils.parallel import Parallel, delayed
 
 from aaetools.analysis.baselines import BASELINES, compare_baselines
 from aaetools.analysis.class_codes import class_codes
+from aaetools.analysis.named_clusters import NamedClusters
 from aaetools.analysis.progress import Progress, tell
 from aaetools.analysis.results import Interval, LabelCurve, LabelEffect, LeakCheck
 from aaetools.exceptions import DataError, LabelError
@@ -378,8 +378,9 @@ def _carry_out(task: _Task, material: _Material) -> tuple[_Task, dict[str, Codes
     if task.kind == "without":
         model.fit(X)
         pairs = {_CODES: (model.transform(X), model.transform(X_test)), _FEATURES: (scaled, scaled_test)}
-        n_classes = len(material.classes)
-        return task, {name: _named_clusters(*pair, given, n_classes, task.seed) for name, pair in pairs.items()}
+        return task, {
+            name: NamedClusters(task.seed).fit(rows, given).predict(test) for name, (rows, test) in pairs.items()
+        }
     if task.kind == "permuted":
         known = np.flatnonzero(given >= 0)
         # a stream of its own: the same one has just chosen the rows
@@ -398,16 +399,6 @@ def _unfitted(model: Any, seed: int) -> Any:
     own = {"random_state": seed, "unlabeled": UNLABELED}
     settings = {name: own[name.rsplit("__", 1)[-1]] for name in fresh.get_params() if name.rsplit("__", 1)[-1] in own}
     return fresh.set_params(**settings)
-
-
-def _named_clusters(codes: NDArray[Any], test: NDArray[Any], given: Codes, n_classes: int, seed: int) -> Codes:
-    """Predict test rows by k-means clusters that the given labels name, one class each."""
-    means = KMeans(min(n_classes, len(codes)), n_init=10, random_state=seed).fit(codes)
-    known = given >= 0
-    agreed = np.zeros((n_classes, n_classes), dtype=np.int64)
-    np.add.at(agreed, (means.labels_[known], given[known]), 1)
-    _, name = linear_sum_assignment(agreed, maximize=True)
-    return np.asarray(name[means.predict(test)], dtype=np.int64)
 
 
 # -- what was found ------------------------------------------------------------------------------------------------

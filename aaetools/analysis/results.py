@@ -302,6 +302,8 @@ class Classification:
     conformal: ConformalSets | None = None
     rejection: Rejection | None = None
     """None where they were not asked for."""
+    without_labels: MethodScore | None = None
+    """k-means clusters of the features, found without any label and only named by the given ones, one class each."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from aaetools.reports.blocks import Chapter
 from aaetools.reports.chapters.accuracy import accuracy_chapter
 from aaetools.reports.chapters.clusters import clusters_chapter
 from aaetools.reports.chapters.data import data_chapter
+from aaetools.reports.chapters.effect import effect_chapter
 from aaetools.reports.chapters.explorer import explorer_chapter
 from aaetools.reports.chapters.images import images_chapter
 from aaetools.reports.chapters.labels import labels_chapter
@@ -29,7 +30,7 @@ __all__ = ["CHAPTERS"]
 CHAPTERS: dict[str, Callable[[Analysis], Chapter | None]] = {
     "data": data_chapter,
     "accuracy": accuracy_chapter,
-    "labels": labels_chapter,
+    "effect": effect_chapter,
     "latent": latent_chapter,
     "explorer": explorer_chapter,
     "umap": umap_chapter,
@@ -37,6 +38,7 @@ CHAPTERS: dict[str, Callable[[Analysis], Chapter | None]] = {
     "prior": prior_chapter,
     "images": images_chapter,
     "training": training_chapter,
+    "labels": labels_chapter,
     "provenance": provenance_chapter,
 }
 """Chapters in the reader's order."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from aaetools.reports import text
-from aaetools.reports.blocks import FOLD, Chapter, Note, Table, facts, figure, side_by_side
+from aaetools.reports.blocks import FOLD, Chapter, Note, Stack, Table, facts, figure, side_by_side
 from aaetools.reports.chapters.rows import draw_map, is_known, labels_of, map_size, thin
 
 if TYPE_CHECKING:
@@ -41,13 +41,13 @@ def clusters_chapter(analysis: Analysis) -> Chapter:
                 map_size(len(order)),
                 alt=f"{name} of {len(shown):,} rows, coloured by the {found.n_clusters} clusters found.",
                 how="Colours and numbers name clusters, not classes; a cluster should be one connected group." + remark,
+                name="clusters",
             )
         )
     about, sizes = facts("How the clusters were found", pairs), _cluster_sizes(analysis)
     measures = _cluster_measures(found)
-    # Few clusters: their sizes stand beside the picture. Many: the facts do.
-    first, second = (about, sizes) if sizes.folded else (sizes, about)
-    blocks = (*side_by_side(*figures, first), *side_by_side(second, measures), *map(Note, found.notes))
+    notes = tuple(map(Note, found.notes))
+    blocks = (*side_by_side(*figures, Stack((about, *notes))), measures, sizes, *_named_rows(found))
     return Chapter("clusters", "Clusters", text.shorten(found.verdict, 400), blocks)
 
 
@@ -79,6 +79,21 @@ def _cluster_measures(found: Clustering) -> Table:
         if value is not None
     )
     return Table("How good the clusters are", ("measure", "value", "95% interval", "rows"), lines)
+
+
+def _named_rows(found: Clustering) -> tuple[Table, ...]:
+    """Return the rows in the middle of each cluster and at its edge, where rows have names."""
+    lines = tuple(
+        (
+            str(profile.cluster),
+            ", ".join(text.shorten(row, 24) for row in profile.typical_ids) or text.MISSING,
+            ", ".join(text.shorten(row, 24) for row in profile.unusual_ids) or text.MISSING,
+        )
+        for profile in found.profiles
+        if profile.typical_ids
+    )
+    columns = ("cluster", "most typical rows, nearest to its mean first", "most unusual rows, farthest first")
+    return (Table("Rows to look at in each cluster", columns, lines, folded=len(lines) > FOLD),) if lines else ()
 
 
 def _cluster_sizes(analysis: Analysis) -> Table:

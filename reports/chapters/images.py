@@ -23,15 +23,17 @@ def images_chapter(analysis: Analysis) -> Chapter | None:
     if images is None:
         return None
     figures = []
-    n = min(len(images.originals), 20)
+    n = min(len(images.originals), 12)
+    columns = max(1, math.ceil(n / 2))
     if n:
         figures.append(
             figure(
-                lambda ax: plots.image_pairs(ax, images.originals[:n], images.reconstructions[:n]),
-                (6.0, _mosaic_height(images.originals, 2 * math.ceil(n / 10), min(n, 10))),
+                lambda ax: plots.image_pairs(ax, images.originals[:n], images.reconstructions[:n], columns=columns),
+                (6.0, _mosaic_height(images.originals, 2 * math.ceil(n / columns), columns)),
                 alt=f"{n} original images, each above its reconstruction.",
                 how="Both images of a pair should show the same; what is blurred or changed did not fit "
                 "through the latent code.",
+                name="reconstructions",
             )
         )
     if len(images.samples):
@@ -54,6 +56,7 @@ def _samples(images: Images) -> Figure:
         (6.0, _mosaic_height(images.samples, lines, columns)),
         alt=alt,
         how=how,
+        name="samples",
     )
 
 

@@ -19,7 +19,7 @@ _LISTED_ROWS = 10
 def labels_chapter(analysis: Analysis) -> Chapter | None:
     """Return the chapter, None where there is nothing to say."""
     found = analysis.labels
-    parts = (found.effect, found.audit, found.suggestions, found.novel_classes, found.shares)
+    parts = (found.audit, found.suggestions, found.novel_classes, found.shares)
     verdicts = [part.verdict for part in parts if part is not None]
     if not verdicts:
         return None
@@ -30,7 +30,7 @@ def labels_chapter(analysis: Analysis) -> Chapter | None:
         blocks.append(_suggested(analysis, found.suggestions))
     if found.shares is not None:
         blocks.append(_shares(found.shares))
-    return Chapter("labels", "Labels: doubtful, missing, next", text.shorten(verdicts[0], 400), tuple(blocks))
+    return Chapter("labels", "Labels to check, rows to label", text.shorten(verdicts[0], 400), tuple(blocks))
 
 
 def _suspects(analysis: Analysis, audit: LabelAudit) -> Table:

@@ -51,6 +51,7 @@ def latent_chapter(analysis: Analysis) -> Chapter:
                 alt=f"Latent codes of {len(shown):,} rows; the {given:,} with a given label are coloured, "
                 "the others grey. Lines outline the prior's part of each class.",
                 how=how + remark,
+                name="latent-by-given-label",
             )
         )
     if n_known(shown, "label_true"):
@@ -67,6 +68,7 @@ def latent_chapter(analysis: Analysis) -> Chapter:
                 alt=f"Latent codes of {len(known):,} hold-out rows by true label; "
                 f"{text.count(int(wrong.sum()), 'wrong prediction')} among them.",
                 how=how,
+                name="latent-holdout",
             )
         )
     if not figures:
@@ -79,6 +81,7 @@ def latent_chapter(analysis: Analysis) -> Chapter:
                 size,
                 alt=f"Latent codes of {len(shown):,} rows with an outline of the prior.",
                 how=how + remark,
+                name="latent",
             )
         )
     x_name, y_name = text.shorten(where.x_name, 40), text.shorten(where.y_name, 40)

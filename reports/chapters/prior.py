@@ -34,13 +34,14 @@ def prior_chapter(analysis: Analysis) -> Chapter:
     if worst is not None:
         scopes = len({result.scope for result in match.results})
         picture = figure(
-            lambda ax: plots.prior_match_bars(ax, match.results),
-            (5.7, 1.6 + (0.32 if scopes <= 16 else 0.2) * scopes),
+            lambda ax: plots.prior_match_grid(ax, match.results),
+            (6.4, 2.1 + (0.3 if scopes <= 16 else 0.22) * scopes),
             alt=f"Distance from the prior for {text.count(scopes, 'scope')}. Farthest: "
             f"{text.shorten(worst.scope, 40)}, {text.number(worst.effect_ratio)} times the 95% quantile of "
             "fresh prior samples.",
-            how="Left of the dashed line the codes are as close to the prior as fresh draws from the prior "
-            "itself; the farther right, the worse.",
+            how="Numbers are distances in units of what 95% of fresh draws of the prior stay below: up to 1 codes are "
+            "as close to the prior as such draws; the larger, the worse. Colours are verdicts.",
+            name="prior-match",
         )
         table = Table(
             f"Codes of {text.count(match.n, 'row')} "
@@ -82,11 +83,11 @@ def prior_chapter(analysis: Analysis) -> Chapter:
 def _prior_details(analysis: Analysis) -> tuple[Block, ...]:
     """Return the fresh discriminator, the axes farthest from the prior and the components' shares."""
     match = analysis.prior_match
-    blocks: list[Block] = []
+    notes, tables = [], []
     if match.discriminator is not None:
         found, rows = match.discriminator, analysis.tables.rows["row"]
         named = [text.shorten(str(rows.iloc[row]), 40) for row in found.rows if row < len(rows)]
-        blocks.append(
+        notes.append(
             Note(
                 f"A fresh discriminator, trained on {text.count(found.n_train, 'code')} and as many prior draws, is "
                 f"right on {text.percent(found.accuracy.value)} of {found.accuracy.n:,} others (95% interval "
@@ -101,11 +102,11 @@ def _prior_details(analysis: Analysis) -> tuple[Block, ...]:
             for axis in farthest_axes
         )
         caption = f"Axes farthest from the prior, of {len(match.axes)} (Kolmogorov-Smirnov)"
-        blocks.append(Table(caption, ("axis", "distance", "p", "p (Holm)"), lines))
+        tables.append(Table(caption, ("axis", "distance", "p", "p (Holm)"), lines))
     if match.weights is not None:
         shares = zip(match.weights.components, match.weights.shares, match.weights.expected, strict=True)
         parts = tuple((text.shorten(name, 40), text.percent(got), text.percent(want)) for name, got, want in shares)
         caption = f"Shares of the components, counted by {match.weights.source}"
-        blocks.append(Table(caption, ("component", "codes", "prior"), parts, folded=len(parts) > FOLD))
-    blocks += [Note(note) for note in match.notes]
-    return tuple(blocks)
+        tables.append(Table(caption, ("component", "codes", "prior"), parts, folded=len(parts) > FOLD))
+    notes += [Note(note) for note in match.notes]
+    return (*notes, *side_by_side(*tables))

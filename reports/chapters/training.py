@@ -25,25 +25,28 @@ def training_chapter(analysis: Analysis) -> Chapter:
     history, model = analysis.tables.history, analysis.model
     losses = [str(name) for name in history.columns if str(name).endswith("_loss") and is_known(history, str(name))]
     game = [name for name in losses if name in {"discriminator_loss", "generator_loss"}]
-    plans: list[tuple[list[str], str, str]] = [
+    plans: list[tuple[str, list[str], str, str]] = [
         (
+            "reconstruction-loss",
             [name for name in losses if name == "reconstruction_loss"],
             "Reconstruction loss",
             "It should fall and then level off; if it still falls at the end, more epochs may help.",
         ),
         (
+            "game-losses",
             game,
             "Losses of the adversarial game",
             "They should settle and not drift apart: neither side should win.",
         ),
         (
+            "further-losses",
             [name for name in losses if name not in {"reconstruction_loss", *game}],
             "Further loss terms",
             "What is added to the plain game; these should settle, too.",
         ),
     ]
     figures = []
-    for terms, title, how in plans:
+    for name, terms, title, how in plans:
         if terms:
             ends = ", ".join(f"{term.replace('_', ' ')} {text.number(float(history[term].iloc[-1]))}" for term in terms)
             figures.append(
@@ -52,6 +55,7 @@ def training_chapter(analysis: Analysis) -> Chapter:
                     _CURVE_SIZE,
                     alt=f"{title} over {text.count(len(history), 'epoch')}; at the end: {text.shorten(ends, 300)}.",
                     how=how,
+                    name=name,
                 )
             )
     accuracy = text.percent(model.discriminator_accuracy)
@@ -64,6 +68,7 @@ def training_chapter(analysis: Analysis) -> Chapter:
                 "over the last tenth.",
                 how="At the dashed line the discriminator can only guess, as theory asks; in the band on top "
                 "it always wins, and the encoder learns nothing from it.",
+                name="discriminator",
             )
         )
     verdict = (

@@ -42,6 +42,7 @@ def umap_chapter(analysis: Analysis) -> Chapter | None:
             map_size(len(classes)),
             alt=f"{title}: {n_known(shown, column):,} of {len(shown):,} rows are coloured, the others grey.",
             how=how + remark,
+            name=f"umap-by-{column.removeprefix('label_')}-label",
         )
         for column, title, how in plans
         if n_known(shown, column)
@@ -51,6 +52,7 @@ def umap_chapter(analysis: Analysis) -> Chapter | None:
             map_size(0),
             alt=f"UMAP of the latent codes of {len(shown):,} rows.",
             how="Rows close together have similar codes; gaps suggest groups." + remark,
+            name="umap",
         )
     ]
     listed = ", ".join(f"{name} = {value}" for name, value in settings(how_made)) or "defaults"

@@ -5,6 +5,7 @@ import os
 import shutil
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
 
-from aaetools.analysis import Analysis, Previews, analysis_to_json, analyze
+from aaetools.analysis import Analysis, Previews, analysis_to_json, analyze, result_to_json
+from aaetools.analysis.classification import classify
+from aaetools.analysis.results import Classification, Rejection
 from aaetools.estimators import AdversarialAutoencoder
 from aaetools.exceptions import ModelFileError, RunFolderError
 from aaetools.labels import mask_labels
 from aaetools.persistence import load
-from aaetools.runs import check_target, is_run_folder, read_analysis, read_data_summary, write_run
+from aaetools.runs import check_target, is_run_folder, read_analysis, read_data_summary, with_results, write_run
 
 CONFIG = {"seed": 3, "hidden": (16,), "target": None, "umap": False, "data": "digits \udcff"}
 
@@ -353,3 +356,34 @@ def test_what_is_no_run_is_not_read(tmp_path: Path, name: str, message: str) -> 
 
 def test_the_result_is_an_analysis(written: Path) -> None:
     assert isinstance(read_analysis(written), Analysis)
+
+
+def scored(n: int, **changes: Any) -> Classification:
+    true = np.arange(n) % 3
+    found, _ = classify(true, np.roll(true, 1), [0, 1, 2], n_bootstrap=20, random_state=0)
+    return replace(found, **changes)
+
+
+def test_what_later_commands_found_is_in_the_analysis_as_far_as_it_judges_the_same_rows(
+    given: Given, written: Path, copy: Path
+) -> None:
+    assert with_results(given.analysis, written) is given.analysis
+    judged = replace(given.analysis, classification=scored(30))
+    rejection = Rejection(
+        0.05, 0.95, "held-out labels", 9, 3, 0.1, 0.04, None, None, None, "too few", "No rule can be promised."
+    )
+    place = copy / "classification.json"
+    same = scored(30, verdict="more baselines", rejection=rejection)
+    place.write_text(result_to_json(same))
+    assert with_results(judged, copy).classification == same
+    place.write_text(result_to_json(scored(20, verdict="of other rows", rejection=rejection)))
+    found = with_results(judged, copy).classification
+    assert found is not None
+    assert judged.classification is not None
+    assert (found.rejection, found.verdict) == (rejection, judged.classification.verdict)
+
+
+def test_a_damaged_result_is_named(given: Given, copy: Path) -> None:
+    (copy / "label-effect.json").write_text("{")
+    with pytest.raises(RunFolderError, match=r"label-effect\.json"):
+        with_results(given.analysis, copy)

@@ -42,3 +42,9 @@ def test_an_unknown_name_is_answered_with_a_close_one(command: str, run_cli: Cal
     result = run_cli("datasets", command, "irs")
     assert result.code == 2
     assert "did you mean 'iris'" in result.err
+
+
+def test_without_a_command_the_data_sets_are_listed(run_cli: Callable[..., Any]) -> None:
+    bare = run_cli("datasets")
+    assert bare.code == 0
+    assert bare.out == run_cli("datasets", "list").out

@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from html.parser import HTMLParser
 from typing import Any
 
@@ -20,7 +20,7 @@ from aaetools.analysis.classification import classify
 from aaetools.analysis.results import Analysis, ClusterProfile, FeatureEffect, Interval, Separation
 from aaetools.analysis.scores import Predictions
 from aaetools.reports import render
-from aaetools.reports.blocks import Chapter, Note, Row, Table
+from aaetools.reports.blocks import Chapter, Note, Row, Stack, Table
 from aaetools.reports.chapters import CHAPTERS
 from aaetools.reports.summary import answers
 
@@ -109,7 +109,7 @@ def test_page_is_inert_and_loads_nothing(page: Page) -> None:
         "figure",
         "img",
     }
-    allowed |= {"figcaption", "table", "caption", "thead", "tbody", "tr", "th", "td", "footer"}
+    allowed |= {"code", "figcaption", "table", "caption", "thead", "tbody", "tr", "th", "td", "footer"}
     # the explorer's
     allowed |= {"script", "button", "select", "option", "input", "label", "form", "canvas", "dl", "dt", "dd"}
     assert {tag for tag, _ in page.tags} <= allowed
@@ -182,7 +182,7 @@ def test_every_figure_says_how_to_read_it(page: Page) -> None:
     assert page.words.count("How to read this:") == len(page.all("img"))
 
 
-@pytest.mark.parametrize(("variant", "kilobytes"), [("digits", 1500), ("three string classes", 1500)])
+@pytest.mark.parametrize(("variant", "kilobytes"), [("digits", 1900), ("three string classes", 1500)])
 def test_size_stays_small(page_of: Pages, variant: str, kilobytes: int) -> None:
     assert len(page_of(variant).encode()) <= kilobytes * 1000
 
@@ -193,7 +193,7 @@ def test_size_stays_small_for_many_rows_and_says_what_is_left_out(
 ) -> None:
     assert len(render(make_analysis(n_rows=10_000)).encode()) <= 2_200_000
     source = render(make_analysis(n_rows=50_000, images=False))
-    assert len(source.encode()) <= 2_200_000
+    assert len(source.encode()) <= 2_850_000
     assert "of 50,000 rows, the same share of each group" in source
 
 
@@ -230,15 +230,17 @@ def test_digits_page_answers_each_question_with_its_rule(page_of: Pages) -> None
     words = page.words
     for question in (
         "How good is it?",
-        "Better than the baselines?",
+        "How sure is that?",
+        "Better than simpler methods?",
+        "Did the labels help?",
         "Was the prior met?",
         "Which clusters are there?",
-        "Any alarms?",
+        "What to do next",
     ):
         assert question in words
-    assert words.count("Rule:") == 5
+    assert words.count("Rule for:") == 6
     assert "95.1%" in words
-    assert "95% interval 92.7% to 96.7%" in words
+    assert "92.7% to 96.7%" in words
     assert "2.0 points better" in words
     assert "Labels were given for 100 rows" in words
     assert "449 more rows were held out" in words
@@ -248,7 +250,7 @@ def test_digits_page_has_every_chapter_in_order(page_of: Pages) -> None:
     page = Page(page_of("digits"))
     sections = [section["id"] for section in page.all("section")]
     assert sections == ["summary", *CHAPTERS]
-    assert len(page.all("img")) == 14
+    assert len(page.all("img")) == 15
     for words in ("LabelSpreading", "aaetools fit --labels partial", "5f3c" * 16, "scikit-learn", "MMD"):
         assert words in page.words
 
@@ -294,13 +296,14 @@ def test_scores_of_probabilities_stand_in_one_table(make_analysis: Callable[...,
     assert chapter is not None
     table = next(b for b in chapter.blocks if isinstance(b, Table) and b.caption == "Predictions and probabilities")
     model, probe, baseline = table.rows
-    assert (model[1], probe[:2], baseline[:2]) == ("prior", ("svm", "latent codes"), ("k-NN", "features"))
-    assert probe[4:] == ("\N{EN DASH}",) * 3
+    names = ("Adversarial autoencoder", "svm of the latent codes", "k-NN of the features")
+    assert (model[0], probe[0], baseline[0]) == names
+    assert probe[2:] == ("\N{EN DASH}",) * 3
     scores = found.model.scores
     assert scores is not None
     assert scores.log_loss is not None
-    assert model[4].startswith(f"{scores.log_loss.value:.2f}"[:4])
-    assert "[" in model[4]
+    assert model[2].startswith(f"{scores.log_loss.value:.2f}"[:4])
+    assert "[" in model[2]
     assert "(seed 5)" in Page(render(analysis)).words
 
 
@@ -333,8 +336,7 @@ def test_hostile_strings_are_shown_as_text(page_of: Pages) -> None:
 @pytest.mark.slow
 def test_alarms_are_listed_and_judged_bad(make_analysis: Callable[..., Analysis]) -> None:
     page = Page(render(make_analysis(warnings=("The axis z1 is dead.",), n_rows=200, images=False)))
-    assert "1 alarm" in page.words
-    assert "The axis z1 is dead." in page.words
+    assert "Alarm The axis z1 is dead." in page.words
 
 
 def answer(analysis: Analysis, question: str) -> Any:
@@ -349,7 +351,7 @@ def test_verdicts_follow_their_rules(make_analysis: Callable[..., Analysis]) -> 
     def with_p(p: float | None) -> Analysis:
         return dataclasses.replace(analysis, classification=dataclasses.replace(found, p_value_best_baseline=p))
 
-    question = "Better than the baselines?"
+    question = "Better than simpler methods?"
     assert answer(with_p(0.01), question).tone == "good"
     assert answer(with_p(0.2), question).tone == "mixed"
     assert "may be chance" in answer(with_p(0.2), question).sentence
@@ -421,12 +423,16 @@ def test_clusters_are_told_with_their_measures_and_what_sets_them_apart(
     assert measures["Silhouette (1: well apart, 0: touching)"] == ("0.600", "0.500 to 0.700", "93")
     assert "Davies-Bouldin index (lower is better)" not in measures
     assert ("Rows in no cluster (noise)", "7 (7.0%)") in tables["How the clusters were found"].rows
-    assert Note("The silhouette is of 93 rows.") in told.blocks
+    assert Note("The silhouette is of 93 rows.") in list(parts(told.blocks))
+
+
+def parts(blocks: Iterable[Any]) -> Iterator[Any]:
+    for block in blocks:
+        yield from parts(block.blocks) if isinstance(block, Row | Stack) else (block,)
 
 
 def tables_of(chapter: Chapter) -> list[Table]:
-    blocks = [part for block in chapter.blocks for part in (block.blocks if isinstance(block, Row) else (block,))]
-    return [block for block in blocks if isinstance(block, Table)]
+    return [block for block in parts(chapter.blocks) if isinstance(block, Table)]
 
 
 def test_an_analysis_with_holes_still_gives_a_page(make_analysis: Callable[..., Analysis]) -> None:
@@ -450,7 +456,7 @@ def test_an_analysis_with_holes_still_gives_a_page(make_analysis: Callable[..., 
     )
     page = Page(render(bare))
     assert "nan" not in page.words.split()
-    assert "None" in page.words  # no alarms
+    assert "Alarm" not in page.words
     assert "epochs (on cpu)" in page.words
 
 

@@ -14,7 +14,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from aaetools.analysis.results import GoodnessOfFit, MethodScore, Proportion
+from aaetools.analysis.results import (
+    CalibrationBin,
+    CalibrationCurve,
+    GoodnessOfFit,
+    Interval,
+    MethodScore,
+    Proportion,
+)
 from aaetools.reports import plots
 
 MACHADO = {  # Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB
@@ -75,6 +82,16 @@ def fit(scope: str, ratio: float, statistic: str = "mmd", verdict: Any = "met") 
     return GoodnessOfFit(scope, statistic, 100, ratio, 0.5, 1.0, ratio, 0.5, 1.0, verdict)
 
 
+CURVE = CalibrationCurve(
+    error=Interval(0.08, 0.05, 0.1, 110),
+    error_if_calibrated=0.04,
+    n_bins=15,
+    bins=(
+        CalibrationBin(0.6, 0.7, 0.65, Proportion(0.5, 0.24, 0.76, 10)),
+        CalibrationBin(0.9, 1.0, 0.97, Proportion(0.9, 0.83, 0.94, 100)),
+    ),
+)
+
 CALLS: dict[str, Any] = {
     "accuracy_bars": lambda ax: plots.accuracy_bars(ax, score("model", 0.95), [score("other", 0.9)], chance=0.1),
     "confusion_matrix": lambda ax: plots.confusion_matrix(ax, [[5, 1], [0, 4]], ["a", "b"]),
@@ -84,7 +101,8 @@ CALLS: dict[str, Any] = {
     "class_samples": lambda ax: plots.class_samples(ax, RNG.random((6, 4, 4)), ["a"] * 3 + ["b"] * 3),
     "training_curves": lambda ax: plots.training_curves(ax, HISTORY),
     "discriminator_curve": lambda ax: plots.discriminator_curve(ax, HISTORY),
-    "prior_match_bars": lambda ax: plots.prior_match_bars(ax, [fit("overall", 0.8), fit("a", 30, verdict="not met")]),
+    "prior_match_grid": lambda ax: plots.prior_match_grid(ax, [fit("overall", 0.8), fit("a", 30, verdict="not met")]),
+    "calibration_curve": lambda ax: plots.calibration_curve(ax, CURVE),
 }
 
 
@@ -96,7 +114,7 @@ def test_each_function_draws_titles_and_returns_its_axes(ax: Axes, name: str) ->
     draw(ax)
     assert ax.get_title(loc="left") or ax.get_title()
     if "image" not in name and "samples" not in name:
-        assert ax.get_xlabel()
+        assert ax.get_xlabel() or [tick.get_text() for tick in ax.get_xticklabels()]
         assert ax.get_ylabel() or [tick.get_text() for tick in ax.get_yticklabels()]
     assert dict(mpl.rcParams) == before
     assert _pylab_helpers.Gcf.get_num_fig_managers() == 0
@@ -193,7 +211,7 @@ def test_labels_are_text_not_mathematics(ax: Axes, label: str, name: str) -> Non
     elif name == "bars":
         plots.accuracy_bars(ax, score(label, 0.9), [])
     else:
-        plots.prior_match_bars(ax, [fit(label, 0.5)])
+        plots.prior_match_grid(ax, [fit(label, 0.5)])
     draw(ax)
     legend = ax.get_legend()
     texts = [*ax.get_yticklabels(), *(legend.get_texts() if legend else [])]
@@ -244,10 +262,29 @@ def test_interval_of_the_model_is_where_it_was_measured(ax: Axes) -> None:
     np.testing.assert_allclose(np.asarray(ax.lines[0].get_xdata()), [0.92, 0.97])
 
 
-def test_the_line_at_one_is_in_view_however_far_the_codes_are(ax: Axes) -> None:
-    plots.prior_match_bars(ax, [fit("overall", 40, verdict="not met"), fit("a", 900, verdict="not met")])
-    left, right = ax.get_xlim()
-    assert left < 1 < 900 < right
+def test_the_grid_shows_each_ratio_in_its_cell_and_colours_it_by_verdict(ax: Axes) -> None:
+    plots.prior_match_grid(ax, [fit("overall", 40, verdict="not met"), fit("a", 0.5)])
+    assert [text.get_text() for text in ax.texts] == ["40", "0.50"]
+    above, below = np.asarray(ax.images[0].get_array())[:, 0, :3]
+    np.testing.assert_allclose(above, to_rgb(plots.PALETTE[2]))
+    np.testing.assert_allclose(below, to_rgb(plots.PALETTE[0]))
+
+
+def test_label_curves_show_every_method_once_and_permuted_labels_apart(ax: Axes, make_analysis: Any) -> None:
+    effect = make_analysis(classes=("a", "b"), n_rows=100, images=False).labels.effect
+    assert draw(plots.label_curves(ax, effect)) is ax
+    legend = ax.get_legend()
+    assert legend is not None
+    names = [text.get_text() for text in legend.get_texts()]
+    assert len(names) == len(set(names)) == 6
+    assert {"Adversarial autoencoder", "k-NN", "permuted labels", "chance"} < set(names)
+
+
+def test_calibration_curve_puts_bins_at_their_confidence_and_accuracy(ax: Axes) -> None:
+    plots.calibration_curve(ax, CURVE)
+    points = np.vstack([np.asarray(part.get_offsets()) for part in ax.collections])
+    np.testing.assert_allclose(points, [[0.65, 0.5], [0.97, 0.9]])
+    assert ax.get_xlim()[0] < 0.5
 
 
 def test_axis_names_that_explain_themselves_get_no_second_unit(ax: Axes) -> None:
@@ -258,4 +295,4 @@ def test_axis_names_that_explain_themselves_get_no_second_unit(ax: Axes) -> None
 
 
 def test_unknown_effects_leave_a_gap(ax: Axes) -> None:
-    draw(plots.prior_match_bars(ax, [dataclasses.replace(fit("a", 1.0), effect_ratio=float("nan")), fit("b", 2.0)]))
+    draw(plots.prior_match_grid(ax, [dataclasses.replace(fit("a", 1.0), effect_ratio=float("nan")), fit("b", 2.0)]))
