@@ -422,8 +422,11 @@ def _plot() -> dict[str, Any]:
         background_fill_alpha=0,
         border_fill_alpha=0,
         outline_line_color=None,
-        lod_threshold=20_000,
+        # while the map moves, of more rows every 20th is drawn; also where a single picture takes a second
+        lod_threshold=4_000,
         lod_factor=20,
+        lod_interval=3_000,
+        lod_timeout=500,
         min_border=8,
     )
     _add_glyphs(plot)

@@ -52,6 +52,14 @@ class Opened:
     def status(self) -> str:
         return self.page.inner_text("#explorer-status")
 
+    def eventually(self, check: Callable[[], bool]) -> bool:
+        """Wait until a check holds, at most ten seconds; Playwright's own waiting would need a laxer content policy."""
+        for _ in range(200):
+            if check():
+                return True
+            self.page.wait_for_timeout(50)
+        return False
+
     def facts(self) -> dict[str, str]:
         names = self.page.locator("#explorer-facts dt").all_inner_texts()
         return dict(zip(names, self.page.locator("#explorer-facts dd").all_inner_texts(), strict=True))
@@ -165,7 +173,7 @@ def test_a_blocked_script_and_a_dialog_would_be_noticed(page_of: Pages, opened: 
 def test_a_changed_library_does_not_run_and_the_page_says_so(page_of: Pages, opened: Open) -> None:
     source = re.sub(r"script-src '[^']+' '[^']+'", lambda match: match[0].rsplit(" ", 1)[0], page_of("digits"))
     found = opened(source, ready=False)
-    found.page.wait_for_function("document.querySelector('#explorer-instead').textContent.includes('could not')")
+    assert found.eventually(lambda: "could not be started" in found.page.inner_text("#explorer-instead"))
     assert found.page.is_visible("#explorer-instead")
     assert not found.page.is_visible("#explorer-app")
     assert found.page.is_visible("#latent img")
@@ -221,8 +229,7 @@ def test_page_is_drawn_in_light_and_dark(
     assert found.page.evaluate(color) == ink
     # a reader may change his mind while the page is open
     found.page.emulate_media(color_scheme="dark" if scheme == "light" else "light")
-    found.page.wait_for_timeout(200)
-    assert found.page.evaluate(color) != ink
+    assert found.eventually(lambda: found.page.evaluate(color) != ink)
 
 
 def test_print_opens_what_is_folded(page_of: Pages, opened: Open) -> None:
@@ -400,7 +407,7 @@ def test_pointing_at_a_row_shows_what_is_known_of_it(page_of: Pages, analysis_of
     far = rows["latent_x"] ** 2 + rows["latent_y"] ** 2
     alone = int(rows.loc[previews.rows, :].assign(far=far)["far"].idxmax())  # at the rim nothing lies beside it
     found.page.mouse.move(*found.at(rows["latent_x"][alone], rows["latent_y"][alone]))
-    found.page.wait_for_function(f"document.querySelector('#explorer-facts dd').textContent === '{alone}'")
+    assert found.eventually(lambda: found.facts()["Row"] == str(alone))
     facts = found.facts()
     assert facts["Prediction"] == rows["label_pred"][alone]
     assert facts["Cluster"].startswith(str(rows["cluster"][alone]) if rows["cluster"][alone] >= 0 else "none")
@@ -437,6 +444,23 @@ def test_dragging_keys_and_buttons_move_the_map(page_of: Pages, opened: Open) ->
     assert np.ptp(found.page.evaluate(span)[:2]) > np.ptp(zoomed[:2])
 
 
+def test_the_wheel_scrolls_the_page_until_the_map_is_clicked(page_of: Pages, opened: Open) -> None:
+    found = opened(page_of("digits"))
+    width = """() => { const { x_range: x } = Bokeh.documents[0].get_model_by_name("plot"); return x.end - x.start; }"""
+    before, spot = found.page.evaluate(width), found.at(0.0, 0.0)
+    top = found.page.evaluate("scrollY")
+    found.page.mouse.move(*spot)
+    found.page.mouse.wheel(0, -120)
+    assert found.eventually(lambda: found.page.evaluate("scrollY") < top)
+    assert found.page.evaluate(width) == before
+    spot = found.at(0.0, 0.0)
+    found.page.mouse.click(*spot)
+    top = found.page.evaluate("scrollY")
+    found.page.mouse.wheel(0, -120)
+    assert found.eventually(lambda: found.page.evaluate(width) < before)
+    assert found.page.evaluate("scrollY") == top
+
+
 def test_hostile_labels_and_ids_are_text_in_the_page_and_no_formulas_in_the_file(page_of: Pages, opened: Open) -> None:
     found = opened(page_of("hostile"))
     found.page.fill("#explorer-query", "=cmd|' /C calc'!A0")
@@ -464,6 +488,6 @@ def test_a_hundred_thousand_rows_open_in_a_page_of_three_and_a_half_megabytes(
     found = opened(source)
     found.page.click("#explorer-box")
     found.drag([(2.0, -2.0), (4.6, 0.35)])
-    found.page.wait_for_function("document.querySelector('#explorer-status').textContent.includes(' of 100,000 sel')")
+    assert found.eventually(lambda: found.status.endswith(" of 100,000 selected."))
     assert found.page.evaluate("document.querySelectorAll('canvas').length") > 0
     assert found.console == []
