@@ -407,6 +407,8 @@ def _plot() -> dict[str, Any]:
     from bokeh.core.json_encoder import serialize_json
     from bokeh.document import Document
     from bokeh.models import Range1d
+    from bokeh.models.renderers import GlyphRenderer
+    from bokeh.models.tools import SelectTool
     from bokeh.plotting import figure
 
     plot = figure(
@@ -433,8 +435,8 @@ def _plot() -> dict[str, Any]:
     for tool in plot.tools:
         if hasattr(tool, "continuous"):
             tool.continuous = False
-        if hasattr(tool, "renderers"):
-            tool.renderers = [renderer for renderer in plot.renderers if renderer.name in ("back", "front")]
+        if isinstance(tool, SelectTool):  # the wheel has renderers too, but naming them would keep it from zooming
+            tool.renderers = [r for r in plot.renderers if isinstance(r, GlyphRenderer) and r.name in ("back", "front")]
     document = Document()
     document.add_root(plot)
     source = serialize_json(document.to_json())

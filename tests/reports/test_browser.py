@@ -453,8 +453,8 @@ def test_the_wheel_scrolls_the_page_until_the_map_is_clicked(page_of: Pages, ope
     found.page.mouse.wheel(0, -120)
     assert found.eventually(lambda: found.page.evaluate("scrollY") < top)
     assert found.page.evaluate(width) == before
-    spot = found.at(0.0, 0.0)
-    found.page.mouse.click(*spot)
+    found.page.wait_for_timeout(500)  # scrolling is smooth
+    found.page.mouse.click(*found.at(0.0, 0.0))
     top = found.page.evaluate("scrollY")
     found.page.mouse.wheel(0, -120)
     assert found.eventually(lambda: found.page.evaluate(width) < before)
