@@ -1,10 +1,10 @@
 """Run folders: everything that one training run left, written as a whole or not at all, and read back.
 
 A run folder holds ``model/`` (see :mod:`aaetools.persistence`), ``latents.parquet`` (one line per row of the
-data), ``history.jsonl`` (one line per epoch), ``prior_samples.parquet``, ``images.npz`` (for images only),
-``previews.npz`` (what single rows are recognised by), ``analysis.json``, ``report.html`` and ``run.toml``. The
-last one says what made the run and lists checksums of the others; they find damage and are no protection against
-somebody who writes the folder on purpose.
+data), ``history.jsonl`` (one line per epoch), ``prior_samples.parquet``, ``images.npz`` (for images only) or
+``profiles.parquet`` (for anything else), ``previews.npz`` (what single rows are recognised by), ``analysis.json``,
+``report.html`` and ``run.toml``. The last one says what made the run and lists checksums of the others; they find
+damage and are no protection against somebody who writes the folder on purpose.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ __all__ = [
 
 _MODEL, _RUN, _REPORT = "model", "run.toml", "report.html"
 _LATENTS, _HISTORY, _PRIOR_SAMPLES = "latents.parquet", "history.jsonl", "prior_samples.parquet"
-_ANALYSIS, _IMAGES, _PREVIEWS = "analysis.json", "images.npz", "previews.npz"
+_ANALYSIS, _IMAGES, _PROFILES = "analysis.json", "images.npz", "profiles.parquet"
+_PREVIEWS = "previews.npz"
 _CLASSIFICATION, _EFFECT = "classification.json", "label-effect.json"
 RESULT_FILES = (
     "prior-match.json",
@@ -54,9 +55,22 @@ RESULT_FILES = (
     "audit.json",
     "suggest.json",
     "novel.json",
+    "latent.json",
 )
 """What commands that look closer at a run add to it; their checksums are in no list."""
-_ENTRIES = {_MODEL, _RUN, _REPORT, _LATENTS, _HISTORY, _PRIOR_SAMPLES, _ANALYSIS, _IMAGES, _PREVIEWS, *RESULT_FILES}
+_ENTRIES = {
+    _MODEL,
+    _RUN,
+    _REPORT,
+    _LATENTS,
+    _HISTORY,
+    _PRIOR_SAMPLES,
+    _ANALYSIS,
+    _IMAGES,
+    _PROFILES,
+    _PREVIEWS,
+    *RESULT_FILES,
+}
 
 # Columns that readers of the tables rely on; there is also one column per latent axis.
 _ROW_TEXT = ("split", "label_given", "label_true", "label_pred")
@@ -249,6 +263,8 @@ def _table_files(analysis: Analysis) -> dict[str, bytes]:
         files[_IMAGES] = _images_npz(tables.images)
     if tables.previews is not None:
         files[_PREVIEWS] = _previews_npz(tables.previews)
+    if tables.profiles is not None:
+        files[_PROFILES] = _parquet(tables.profiles)
     return files
 
 
@@ -268,12 +284,15 @@ def _json_lines(history: pd.DataFrame) -> bytes:
 
 
 def _images_npz(images: Images) -> bytes:
-    return _npz(
-        originals=images.originals,
-        reconstructions=images.reconstructions,
-        samples=images.samples,
-        sample_labels=_strings(images.sample_labels),
-    )
+    arrays = {
+        "originals": images.originals,
+        "reconstructions": images.reconstructions,
+        "samples": images.samples,
+        "sample_labels": _strings(images.sample_labels),
+    }
+    if images.walks is not None:
+        arrays |= {"walks": images.walks, "walk_names": _strings(images.walk_names)}
+    return _npz(**arrays)
 
 
 def _previews_npz(previews: Previews) -> bytes:
@@ -365,12 +384,13 @@ def read_analysis(path: str | os.PathLike[str]) -> Analysis:
 
     folder = _existing_run(path)
     sums = _checksums(folder)
-    images, previews = folder / _IMAGES, folder / _PREVIEWS
+    images, profiles, previews = folder / _IMAGES, folder / _PROFILES, folder / _PREVIEWS
     tables = Tables(
         rows=_parsed(_checked(folder / _LATENTS, sums), folder / _LATENTS, _read_rows),
         history=_parsed(_checked(folder / _HISTORY, sums), folder / _HISTORY, _read_history),
         prior_samples=_parsed(_checked(folder / _PRIOR_SAMPLES, sums), folder / _PRIOR_SAMPLES, _read_prior_samples),
         images=_parsed(_checked(images, sums), images, _read_images) if _IMAGES in sums else None,
+        profiles=_parsed(_checked(profiles, sums), profiles, _read_profiles) if _PROFILES in sums else None,
         previews=_parsed(_checked(previews, sums), previews, _read_previews) if _PREVIEWS in sums else None,
     )
     analysis = _read_document(folder, sums, tables)
@@ -505,6 +525,10 @@ def _read_prior_samples(content: bytes) -> pd.DataFrame:
     return _table(content, ("label",), ("latent_x", "latent_y"))
 
 
+def _read_profiles(content: bytes) -> pd.DataFrame:
+    return _table(content, ("name", "feature"), ("decoded", "mean", "std"))
+
+
 def _table(content: bytes, other: tuple[str, ...], numbers: tuple[str, ...]) -> pd.DataFrame:
     """Read a parquet file that must have these columns."""
     import pandas as pd
@@ -537,6 +561,8 @@ def _read_images(content: bytes) -> Images:
             reconstructions=arrays["reconstructions"],
             samples=arrays["samples"],
             sample_labels=tuple(json.loads(arrays["sample_labels"].tobytes())),
+            walks=arrays.get("walks"),  # runs of earlier releases have none
+            walk_names=tuple(json.loads(arrays["walk_names"].tobytes())) if "walks" in arrays else (),
         )
 
 

@@ -8,6 +8,7 @@ import time
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +23,14 @@ from aaetools.cli.options import (
     PRIOR_NAMES,
     RECIPE_NAMES,
     SCALING_NAMES,
+    UMAP_NAMES,
     DataType,
     HiddenType,
     LabelsType,
     NumberOrAuto,
     SettingType,
     ShapeType,
+    UmapType,
     device_option,
     explorer_option,
     force_option,
@@ -90,14 +93,29 @@ class FitOptions:
     precision: str
     compile: bool
     n_clusters: int | str
-    umap: bool
+    umap: str
     explorer: bool
     force: bool
     as_json: bool
     quiet: bool
 
 
+class _FitCommand(click.Command):
+    """Takes ``--umap`` without a word, and ``--no-umap``, for what they were: on and off."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Write these out before they are read."""
+        written = [
+            "--umap=never"
+            if word == "--no-umap"
+            else ("--umap=auto" if word == "--umap" and after not in UMAP_NAMES else word)
+            for word, after in zip_longest(args, args[1:])
+        ]
+        return super().parse_args(ctx, written)
+
+
 @click.command(
+    cls=_FitCommand,
     epilog="""\b
 Examples:
   aaetools fit
@@ -105,7 +123,7 @@ Examples:
   aaetools fit table.csv --target species --unlabeled unknown
   aaetools fit cells.parquet --labels none --n-clusters 12 --out runs/cells
   aaetools fit --config runs/cells/run.toml --epochs 400
-"""
+""",
 )
 @click.argument("data", metavar="[DATA]", default="digits", type=DataType())
 @click.option(
@@ -274,7 +292,14 @@ Examples:
     default="auto",
     help="Clusters to look for; auto takes the number of classes or, without labels, what separates best.",
 )
-@click.option("--umap/--no-umap", default=True, help="Whether the report has a UMAP picture.")
+@click.option(
+    "--umap",
+    type=UmapType(),
+    metavar="auto|always|never",
+    default="auto",
+    help="Whether the report has a UMAP picture; auto: where there are more than two latent dimensions. "
+    "--umap alone is auto, --no-umap is never.",
+)
 @explorer_option
 @force_option
 @config_option
@@ -300,7 +325,7 @@ def _fit(options: FitOptions, command: str, configuration: dict[str, Any]) -> No
     if options.out is not None:
         check_target(options.out, options.force)
     # without UMAP there is too little to get ready for
-    with second_process() if options.umap else nullcontext() as executor:
+    with second_process() if options.umap != "never" else nullcontext() as executor:
         dataset = load_data_of(options)
         out = options.out or _free_folder(dataset.name)
         check_target(out, options.force)
@@ -445,7 +470,7 @@ def _train_and_analyse(
         command=command,
         fit_seconds=fit_seconds,
         n_clusters=options.n_clusters if isinstance(options.n_clusters, int) else None,
-        embed=options.umap,
+        embed=options.umap,  # type: ignore[arg-type]  # UmapType lets no other through
         random_state=options.seed,
         progress=display.stage,
         executor=executor,

@@ -21,6 +21,7 @@ COMMANDS = (
     "predict",
     "sample",
     "report",
+    "compare",
     "prior-match",
     "cluster",
     "classify",
@@ -28,6 +29,9 @@ COMMANDS = (
     "audit",
     "suggest",
     "novel",
+    "latent",
+    "traverse",
+    "interpolate",
     "datasets",
     "completion",
 )

@@ -24,12 +24,14 @@ __all__ = [
     "PRIOR_NAMES",
     "RECIPE_NAMES",
     "SCALING_NAMES",
+    "UMAP_NAMES",
     "DataType",
     "HiddenType",
     "LabelsType",
     "NumberOrAuto",
     "SettingType",
     "ShapeType",
+    "UmapType",
     "data_argument",
     "device_option",
     "explorer_option",
@@ -48,6 +50,7 @@ PRECISION_NAMES = ("auto", "bfloat16", "float32")
 PRIOR_NAMES = ("auto", "gaussian", "ring", "simplex", "swiss_roll", "uniform")
 RECIPE_NAMES = ("few-labels", "paper")
 SCALING_NAMES = ("auto", "none", "shared", "standard")
+UMAP_NAMES = ("auto", "always", "never")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -163,6 +166,23 @@ def named_settings(ctx: click.Context, param: click.Parameter, value: tuple[tupl
     """Return settings by name; those typed win over those of a configuration file one by one."""
     from_file = (ctx.default_map or {}).get(param.name or "", ())
     return dict([*(param.type.convert(text, param, ctx) for text in from_file), *value])
+
+
+class UmapType(click.ParamType):  # type: ignore[type-arg]  # a generic only since click 8.4
+    """``auto``, ``always`` or ``never``; true and false stand for auto and never, as earlier releases wrote them."""
+
+    name = "umap"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return one of the three words."""
+        word = {"true": "auto", "false": "never"}.get(str(value).lower(), str(value))
+        if word not in UMAP_NAMES:
+            self.fail(f"{str(value)!r} is none of {', '.join(UMAP_NAMES)}", param, ctx)
+        return word
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Offer the words."""
+        return [CompletionItem(word) for word in UMAP_NAMES if word.startswith(incomplete)]
 
 
 class DataType(click.ParamType):  # type: ignore[type-arg]  # a generic only since click 8.4

@@ -10,19 +10,34 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aaetools.reports import plots
+    from aaetools.reports.comparison import render_comparison
     from aaetools.reports.export import figure_files
     from aaetools.reports.html import render
+    from aaetools.reports.markdown import render_comparison_markdown, render_markdown
 
-__all__ = ["figure_files", "plots", "render"]
+__all__ = [
+    "figure_files",
+    "plots",
+    "render",
+    "render_comparison",
+    "render_comparison_markdown",
+    "render_markdown",
+]
+
+_MODULES = {
+    "figure_files": "export",
+    "render": "html",
+    "render_comparison": "comparison",
+    "render_comparison_markdown": "markdown",
+    "render_markdown": "markdown",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name == "plots":
         return importlib.import_module("aaetools.reports.plots")
-    if name == "render":
-        return importlib.import_module("aaetools.reports.html").render
-    if name == "figure_files":
-        return importlib.import_module("aaetools.reports.export").figure_files
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"aaetools.reports.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -33,27 +33,31 @@ from aaetools.reports.figures import GRID, INK, MUTED, PAPER, style
 from aaetools.reports.text import method_name, number, percent, shorten
 
 if TYPE_CHECKING:
-    from aaetools.analysis.results import CalibrationCurve, GoodnessOfFit, LabelEffect, MethodScore
+    from aaetools.analysis.results import CalibrationCurve, GoodnessOfFit, LabelEffect, LatentSpace, MethodScore
 
 __all__ = [
     "MANY_CLASSES",
     "MARKERS",
     "PALETTE",
     "accuracy_bars",
+    "axis_spread",
     "calibration_curve",
     "class_samples",
     "class_styles",
     "confusion_matrix",
     "discriminator_curve",
+    "feature_profiles",
     "image_pairs",
     "label_curves",
     "latent_map",
+    "neighbour_recall",
     "prior_match_grid",
     "prior_outline",
     "statistic_name",
     "style",
     "training_curves",
     "umap_map",
+    "walks",
 ]
 
 PALETTE = (
@@ -521,6 +525,119 @@ def prior_match_grid(ax: Axes, results: Sequence[GoodnessOfFit]) -> Axes:
     ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.0, -0.01), ncols=3, handletextpad=0.4)
     ax.set_ylabel("codes of")
     ax.set_title("Distance from the prior / 95% quantile of fresh samples")
+    return ax
+
+
+def neighbour_recall(ax: Axes, found: LatentSpace) -> Axes:
+    """Draw which share of the nearest neighbours each space keeps, with 95% intervals, beside PCA and chance."""
+    at = found.neighbours.index(found.k)
+    parts = sorted(found.preservation, key=lambda part: (part.of == "codes", -part.n_axes))
+    names, y, heights = [], 0.0, []
+    for i, part in enumerate(parts):
+        y += 1.6 if i and part.of != parts[i - 1].of else float(i > 0)
+        recall, reference = part.recall[at], part.space == "PCA"
+        color = MUTED if reference else PALETTE[0]
+        ax.plot([recall.low, recall.high], [y, y], color=color, lw=2 if reference else 3.2, solid_capstyle="round")
+        ax.plot(recall.value, y, "s" if reference else "o", color=color, ms=6 if reference else 8, mec=PAPER, mew=1)
+        ax.annotate(percent(recall.value, 0), (recall.high, y), xytext=(7, 0), textcoords="offset points", va="center",
+                    color=INK, fontsize=9)  # fmt: skip
+        names.append(f"{_display(part.space, 24)}, {part.n_axes} {'axes' if part.n_axes > 1 else 'axis'}")
+        heights.append(y)
+    for of in dict.fromkeys(part.of for part in parts):
+        top = min(height for height, part in zip(heights, parts, strict=True) if part.of == of)
+        ax.annotate(f"neighbours in the {of}:", (0, top - 0.62), xycoords=("axes fraction", "data"), color=MUTED,
+                    fontsize=8.5, va="center", xytext=(4, 0), textcoords="offset points", bbox=_PILL)  # fmt: skip
+    ax.axvline(found.chance[at], color=MUTED, ls=":", lw=1.2)
+    ax.annotate("chance", (found.chance[at], 0), xycoords=("data", "axes fraction"), xytext=(4, 4), color=MUTED,
+                textcoords="offset points", fontsize=8)  # fmt: skip
+    ax.set_xlim(0, 1.12 if any(part.recall[at].high > 0.88 for part in parts) else 1.0)
+    ax.set_ylim(heights[-1] + 0.6, heights[0] - 1.0)
+    ax.set_yticks(heights, names)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(False, axis="y")
+    ax.spines["left"].set_visible(False)
+    ax.set_xticks(np.linspace(0, 1, 6))
+    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.set_xlabel(f"kept of the {found.k} nearest (%, bar: 95% interval)")
+    ax.set_title("Neighbours that stay neighbours")
+    return ax
+
+
+def axis_spread(ax: Axes, spread: Sequence[float], dead: Sequence[int] = ()) -> Axes:
+    """Draw the standard deviation of the codes along each latent axis; dead axes are marked."""
+    heights = np.asarray(spread, dtype=float)
+    axes = np.arange(len(heights))
+    ax.bar(axes, heights, width=0.7, color=PALETTE[0], lw=0)
+    if len(dead):
+        ax.plot(list(dead), heights[list(dead)], ls="", marker="x", color=PALETTE[2], ms=8, mew=2, label="dead axis")
+        ax.legend(loc="upper right")
+    ax.set_xlim(-0.7, len(heights) - 0.3)
+    ax.set_ylim(0, max(float(heights.max(initial=0)), 1e-3) * 1.1)
+    ax.xaxis.set_major_locator(MaxNLocator(12, integer=True))
+    ax.grid(False, axis="x")
+    ax.set_xlabel("latent axis (number)")
+    ax.set_ylabel("standard deviation (latent units)")
+    ax.set_title("Spread of the codes along each axis")
+    return ax
+
+
+def walks(ax: Axes, images: ArrayLike, names: Sequence[str]) -> Axes:
+    """Draw decoded ways through the latent space, one row of images each.
+
+    Parameters
+    ----------
+    images
+        Shape (n_walks, n_steps, height, width) or (n_walks, n_steps, height, width, channels).
+    names
+        Where each way leads.
+    """
+    array = np.asarray(images, dtype=np.float64)
+    n_walks, n_steps = array.shape[:2]
+    tiles = _as_tiles(array.reshape(-1, *array.shape[2:]))
+    low, high = _value_range(tiles)
+    rows = list(tiles.reshape(n_walks, n_steps, *tiles.shape[1:]))
+    centers = _draw_mosaic(ax, rows, n_steps, low, high)
+    ax.set_yticks(centers, [_display(name, 24) for name in names])
+    ax.set_title(f"Decoded ways through the latent space, {n_steps} steps each")
+    return ax
+
+
+def feature_profiles(ax: Axes, profiles: pd.DataFrame, features: Sequence[str] | None = None) -> Axes:
+    """Draw decoded values of features as a heat map: blue above the feature's mean, magenta below it.
+
+    Parameters
+    ----------
+    profiles
+        Columns ``name``, ``feature``, ``decoded``, ``mean`` and ``std``, as in ``Tables.profiles``.
+    features
+        Which to draw, in this order; all of them when not given.
+    """
+    names = list(dict.fromkeys(profiles["name"]))
+    features = list(dict.fromkeys(profiles["feature"])) if features is None else list(features)
+    cells = profiles.drop_duplicates(["name", "feature"]).set_index(["name", "feature"])
+    cells = cells.reindex(pd.MultiIndex.from_product([features, names]).swaplevel())
+    values, mean, std = (
+        cells[column].to_numpy(float).reshape(len(features), len(names)) for column in ("decoded", "mean", "std")
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        score = np.nan_to_num((values - mean) / std, posinf=0.0, neginf=0.0)
+    pixels = np.empty((*score.shape, 4))
+    pixels[..., :3] = np.where(score[..., None] >= 0, to_rgb(PALETTE[0]), to_rgb(PALETTE[2]))
+    pixels[..., 3] = 0.85 * np.minimum(np.abs(score) / 2, 1)
+    ax.imshow(pixels, interpolation="none", aspect="auto")
+    if len(names) <= 12:
+        for i, j in np.ndindex(*values.shape):
+            color = "white" if pixels[i, j, 3] > 0.55 else INK
+            ax.text(j, i, number(float(values[i, j])), ha="center", va="center", color=color, fontsize=8)
+    rotated = max((len(_display(name, 18)) for name in names), default=0) > (8 if len(names) <= 8 else 3)
+    ax.set_xticks(range(len(names)), [_display(name, 18) for name in names], rotation=90 if rotated else 0)
+    ax.set_yticks(range(len(features)), [_display(feature, 30) for feature in features])
+    ax.tick_params(length=0)
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+    ax.set_xlabel("decoded code of")
+    ax.set_ylabel("feature (its own unit)")
+    ax.set_title("Features that the decoder makes of each code")
     return ax
 
 

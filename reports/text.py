@@ -18,6 +18,7 @@ __all__ = [
     "clean",
     "count",
     "duration",
+    "in_figure",
     "interval",
     "method_name",
     "number",
@@ -74,6 +75,13 @@ def shorten(text: str, limit: int = 60) -> str:
     # Cut before cleaning, too: ten million characters should not be looked at one by one.
     text = clean(text[: 4 * limit]).strip()
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def in_figure(text: str, limit: int) -> str:
+    """Shorten a name for a figure, safe from the mathematics parser and from what legends leave out."""
+    shown = (shorten(text, limit) or "(empty)").replace("$", r"\$")
+    # A legend leaves out entries that begin with an underscore; a word joiner has no width.
+    return f"\u2060{shown}" if shown.startswith("_") else shown
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import _num_samples
 
@@ -14,9 +17,10 @@ from aaetools.analysis.label_audit import audit_labels
 from aaetools.analysis.label_effect import label_effect
 from aaetools.analysis.novel_classes import find_novel_classes
 from aaetools.analysis.results import AboutLabels
-from aaetools.analysis.suggestion import suggest_labels
+from aaetools.analysis.suggestion import MAX_CANDIDATES, suggest_labels
 from aaetools.exceptions import DataError, LabelError
 from aaetools.labels import UNLABELED, is_unlabeled
+from aaetools.propagation import neighbor_graph
 
 __all__ = ["CHEAP_LABEL_PARTS", "LABEL_PARTS", "MAX_ROWS", "about_labels"]
 
@@ -25,16 +29,33 @@ MAX_ROWS = 20_000
 
 _N_SUGGESTIONS = 20
 
-LABEL_PARTS: dict[str, Callable[[Any, ArrayLike, Any, int], Any]] = {
-    "audit": lambda model, X, y, seed: audit_labels(model, X, y, random_state=seed),
-    "suggestions": lambda model, X, y, seed: suggest_labels(model, X, y, _N_SUGGESTIONS, random_state=seed),
-    "novel_classes": lambda model, X, y, seed: find_novel_classes(model, X, y, random_state=seed),
-    "shares": lambda model, X, y, seed: estimate_class_shares(
-        model, X, y, unlabeled=getattr(model, "unlabeled", UNLABELED), random_state=seed
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What the parts are asked about: a fitted estimator, its rows, the labels it was given, and a seed."""
+
+    model: Any
+    X: ArrayLike
+    y: Any
+    seed: int
+
+    @cached_property
+    def graph(self) -> sp.csr_matrix | None:
+        """The nearest-neighbour graph of the scaled rows, for all parts; None where most look at a part of the rows."""
+        x = self.model.scale(self.X)
+        return neighbor_graph(x) if len(x) <= MAX_CANDIDATES else None
+
+
+LABEL_PARTS: dict[str, Callable[[Asked], Any]] = {
+    "audit": lambda a: audit_labels(a.model, a.X, a.y, graph=a.graph, random_state=a.seed),
+    "suggestions": lambda a: suggest_labels(a.model, a.X, a.y, _N_SUGGESTIONS, graph=a.graph, random_state=a.seed),
+    "novel_classes": lambda a: find_novel_classes(a.model, a.X, a.y, graph=a.graph, random_state=a.seed),
+    "shares": lambda a: estimate_class_shares(
+        a.model, a.X, a.y, unlabeled=getattr(a.model, "unlabeled", UNLABELED), random_state=a.seed
     ),
-    "effect": lambda model, X, y, seed: label_effect(model, X, y, random_state=seed),
+    "effect": lambda a: label_effect(a.model, a.X, a.y, random_state=a.seed),
 }
-"""Field of :class:`AboutLabels` -> function(model, X, y, random_state) that fills it."""
+"""Field of :class:`AboutLabels` -> function of what is asked about that fills it."""
 
 CHEAP_LABEL_PARTS = tuple(part for part in LABEL_PARTS if part != "effect")
 """All but the one that fits the model again and again."""
@@ -89,12 +110,13 @@ def about_labels(
         wanted = tuple(part for part in wanted if part == "suggestions")  # where to begin
     elif not gaps.any():
         wanted = tuple(part for part in wanted if part in ("audit", "effect"))  # no row is left to say anything of
+    asked = Asked(model, X, y, random_state)
     found: dict[str, Any] = {}
     notes = []
     for part in wanted:
         say(f"asking the labels: {part.replace('_', ' ')}")
         try:
-            found[part] = LABEL_PARTS[part](model, X, y, random_state)
+            found[part] = LABEL_PARTS[part](asked)
         except (DataError, LabelError) as error:
             notes.append(f"About the labels, {part.replace('_', ' ')}: {error}.")
     return AboutLabels(**found), tuple(notes)

@@ -9,7 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,9 @@ from aaetools.analysis.class_codes import class_codes
 from aaetools.analysis.classification import DEFAULT_PROBES, classify
 from aaetools.analysis.clustering import cluster_latents
 from aaetools.analysis.embedding import apply_map, project_latents, umap_embed
-from aaetools.analysis.health import dead_axes, health_warnings, late_mean
+from aaetools.analysis.health import dead_axes, explained_low, health_warnings, late_mean
+from aaetools.analysis.latent_paths import class_centres, principal_ways, straight_way
+from aaetools.analysis.latent_space import MIN_COMPARED, MIN_HELD_OUT, latent_space
 from aaetools.analysis.named_clusters import NamedClusters
 from aaetools.analysis.previews import row_previews
 from aaetools.analysis.prior_match import MIN_CODES, STATISTICS, distinct_rows, prior_match
@@ -31,6 +33,7 @@ from aaetools.analysis.results import (
     Clustering,
     DataSummary,
     Images,
+    LatentSpace,
     ModelSummary,
     PriorMatch,
     Provenance,
@@ -49,6 +52,10 @@ _SAMPLES_PER_CLASS = 8
 _MAX_SAMPLED_CLASSES = 20
 _N_UNCONDITIONAL_SAMPLES = 32
 _N_PRIOR_DRAWS = 2_000
+_N_WALKS = 10
+_N_DIRECTIONS = 5
+_WALK_STEPS = 9
+_N_PROFILED_AXES = 3
 _SLOW_STATISTICS = ("knn_kl",)
 _PACKAGES = ("aaetools", "torch", "numpy", "scipy", "scikit-learn", "pandas", "umap-learn")
 
@@ -92,7 +99,7 @@ def analyze(
     n_clusters: int | None = None,
     baselines: Sequence[str] = tuple(BASELINES),
     label_parts: Sequence[str] | str = "auto",
-    embed: bool = True,
+    embed: Literal["auto", "always", "never"] | bool = "auto",
     n_resamples: int = 199,
     random_state: int = 0,
     progress: Callable[[str], object] | None = None,
@@ -127,7 +134,8 @@ def analyze(
         What to ask the given labels, names from :data:`LABEL_PARTS`; "auto" is all that is cheap, see
         :func:`aaetools.analysis.about_labels.about_labels`.
     embed
-        Whether to make a UMAP picture.
+        Whether to make a UMAP picture: "auto" where the latent space has more than two dimensions, "always", "never".
+        True is "auto", False "never".
     n_resamples
         Fresh prior samples per prior-match test, at least (see :func:`prior_match`).
     random_state
@@ -148,10 +156,13 @@ def analyze(
         If rows, labels and identifiers do not fit together.
     """
     say = progress or (lambda text: None)
+    wish = _embedding_wish(embed)
     say("encoding rows")
     rows = _encode_rows(model, X, y, X_holdout, y_holdout, row_ids, holdout_row_ids)
     notes: list[str] = []
-    elsewhere = executor.submit(umap_embed, rows.codes, random_state) if embed and executor is not None else None
+    force, elsewhere = wish == "always", None
+    if wish != "never" and executor is not None:
+        elsewhere = executor.submit(umap_embed, rows.codes, random_state, force)
 
     say("comparing with baselines")
     with one_thread_for(rows.scaled.size):
@@ -173,12 +184,16 @@ def analyze(
     if "" not in prior_labels:
         centres = [prior_codes[prior_labels == str(label)].mean(axis=0) for label in model.classes_]
     coordinates, latent_map = project_latents(rows.codes, centres)
-    if embed:
+    if wish != "never":
         say("embedding with UMAP")
-        picture, umap = _embedding(rows, random_state, elsewhere)
+        picture, umap = _embedding(rows, random_state, force, elsewhere)
     else:
         picture, umap = None, {"skipped": "not asked for"}
     latent_map = replace(latent_map, umap=umap)
+    say("comparing neighbours")
+    space = _latent_space(rows, coordinates, picture, prior_codes, random_state)
+    if space is None:
+        notes.append(f"With fewer than {MIN_COMPARED} rows neighbours in the latent space were not looked at.")
     say("drawing samples")
     image_shape = _image_shape(model, dataset)
     tables = Tables(
@@ -193,8 +208,9 @@ def analyze(
             feature_names=_feature_names(model, dataset),
             random_state=random_state,
         ),
+        profiles=_profiles(model, rows, X, dataset, random_state) if image_shape is None else None,
     )
-    summary = _model_summary(model, rows, fit_seconds)
+    summary = _model_summary(model, rows, prior_codes, fit_seconds)
     alarms += health_warnings(
         discriminator_accuracy=summary.discriminator_accuracy,
         prior_match=match,
@@ -202,6 +218,7 @@ def analyze(
         n_components=summary.n_components,
         cluster_sizes=clustering.sizes,
         reconstruction_r2=summary.reconstruction_r2,
+        reconstruction_r2_low=summary.reconstruction_r2_low,
         classification=classification,
     )
     return Analysis(
@@ -215,6 +232,7 @@ def analyze(
         tables=tables,
         labels=labels,
         warnings=alarms,
+        latent_space=space,
     )
 
 
@@ -353,8 +371,20 @@ def _prior_match(model: Any, rows: _Rows, n_resamples: int, random_state: int) -
     return match, stop - start - len(kept)
 
 
+def _embedding_wish(embed: str | bool) -> str:
+    """Return "auto", "always" or "never"."""
+    if isinstance(embed, bool):
+        return "auto" if embed else "never"
+    if embed not in ("auto", "always", "never"):
+        raise DataError(f"embed must be 'auto', 'always' or 'never', not {embed!r}")
+    return embed
+
+
 def _embedding(
-    rows: _Rows, random_state: int, elsewhere: Future[tuple[Picture | None, dict[str, Any]]] | None
+    rows: _Rows,
+    random_state: int,
+    force: bool,
+    elsewhere: Future[tuple[Picture | None, dict[str, Any]]] | None,
 ) -> tuple[Picture | None, dict[str, Any]]:
     """Return what another process computes, if one does; if it has died, of too little memory say, compute it here."""
     if elsewhere is not None:
@@ -362,7 +392,34 @@ def _embedding(
             return elsewhere.result()
         except BrokenProcessPool:
             pass
-    return umap_embed(rows.codes, random_state)
+    return umap_embed(rows.codes, random_state, force)
+
+
+def _latent_space(
+    rows: _Rows,
+    coordinates: NDArray[np.float64],
+    picture: Picture | None,
+    prior_codes: NDArray[np.float32],
+    random_state: int,
+) -> LatentSpace | None:
+    """Compare neighbours of hold-out rows, or of training rows where there are too few of them."""
+    held_out = rows.n_holdout >= MIN_HELD_OUT
+    part = slice(rows.n_train, None) if held_out else slice(0, rows.n_train)
+    codes = rows.codes[part]
+    if len(codes) < MIN_COMPARED or not np.ptp(rows.scaled[part], axis=0).any():
+        return None
+    # codes of two dimensions are their own map
+    pictures: dict[str, NDArray[Any]] = {"latent map": coordinates[part]} if codes.shape[1] > 2 else {}
+    if picture is not None:
+        pictures["UMAP"] = picture[part]
+    return latent_space(
+        codes,
+        rows.scaled[part],
+        pictures,
+        random_state,
+        prior_codes=prior_codes,
+        split="holdout" if held_out else "train",
+    )
 
 
 # --- Tables -----------------------------------------------------------------------------------------
@@ -447,11 +504,56 @@ def _images(
     else:
         samples = model.sample(_N_UNCONDITIONAL_SAMPLES, random_state=random_state)
         labels = [""] * _N_UNCONDITIONAL_SAMPLES
+    walks, names = _walks(model, rows, random_state)
     return Images(
         originals=pictures(source[chosen]),
         reconstructions=pictures(model.inverse_transform(rows.codes[start + chosen])),
         samples=pictures(samples),
         sample_labels=tuple(labels),
+        walks=pictures(walks).reshape(-1, _WALK_STEPS, *shape) if names else None,
+        walk_names=names,
+    )
+
+
+def _walks(model: Any, rows: _Rows, random_state: int) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """Decode the ways from class to class, or without classes those along the main axes of the codes."""
+    classes = [str(label) for label in model.classes_]
+    if len(classes) < 2 or model.prior_.n_components != len(classes):
+        ways, shares = principal_ways(model, rows.codes[: rows.n_train], _N_DIRECTIONS, _WALK_STEPS)
+        names = tuple(f"main axis {i} ({share:.0%})" for i, share in enumerate(shares, start=1))
+        return model.inverse_transform(ways.reshape(-1, ways.shape[-1])) if names else ways, names
+    centres = class_centres(model, random_state)
+    # a round trip, but there and back again between two classes would show everything twice
+    ends = [(k, (k + 1) % len(classes)) for k in range(len(classes) if len(classes) > 2 else 1)][:_N_WALKS]
+    codes = np.concatenate([straight_way(centres[[a, b]], _WALK_STEPS)[1] for a, b in ends])
+    return model.inverse_transform(codes), tuple(f"{classes[a]} to {classes[b]}" for a, b in ends)
+
+
+def _profiles(model: Any, rows: _Rows, X: ArrayLike, dataset: Any, random_state: int) -> pd.DataFrame | None:
+    """Decode the centre of each class, or without classes the ends of the main axes of the codes."""
+    classes = [str(label) for label in model.classes_]
+    if classes and model.prior_.n_components == len(classes):
+        codes, labels = class_centres(model, random_state), classes
+    else:
+        ways, _ = principal_ways(model, rows.codes[: rows.n_train], _N_PROFILED_AXES, 2)
+        codes = ways.reshape(-1, rows.codes.shape[1])
+        labels = [f"main axis {i + 1}, {end} 2 sd" for i in range(len(ways)) for end in ("-", "+")]
+    if len(codes) == 0:
+        return None
+    decoded = np.asarray(model.inverse_transform(codes), dtype=np.float64).reshape(len(codes), -1)
+    features = np.asarray(X, dtype=np.float64).reshape(rows.n_train, -1)
+    n_features = decoded.shape[1]
+    names = _feature_names(model, dataset)
+    if len(names) != n_features:
+        names = tuple(f"feature {i}" for i in range(n_features))
+    return pd.DataFrame(
+        {
+            "name": np.repeat(np.array(labels, dtype=object), n_features),
+            "feature": np.tile(np.array(names, dtype=object), len(codes)),
+            "decoded": decoded.ravel(),
+            "mean": np.tile(features.mean(axis=0), len(codes)),
+            "std": np.tile(features.std(axis=0), len(codes)),
+        }
     )
 
 
@@ -485,7 +587,7 @@ def _data_summary(model: Any, rows: _Rows, dataset: Any, image_shape: tuple[int,
     )
 
 
-def _model_summary(model: Any, rows: _Rows, fit_seconds: float) -> ModelSummary:
+def _model_summary(model: Any, rows: _Rows, prior_codes: NDArray[np.float32], fit_seconds: float) -> ModelSummary:
     mean = rows.scaled[: rows.n_train].mean(axis=0, dtype=np.float64)
     variance = float(np.square(rows.scaled[rows.evaluated] - mean).mean(dtype=np.float64))
     mse = float(rows.error[rows.evaluated].mean(dtype=np.float64))
@@ -502,7 +604,8 @@ def _model_summary(model: Any, rows: _Rows, fit_seconds: float) -> ModelSummary:
         fit_seconds=float(fit_seconds),
         discriminator_accuracy=late_mean(model.history_, "discriminator_accuracy"),
         reconstruction_r2=1 - mse / variance if variance > 0 else float("nan"),
-        dead_axes=dead_axes(rows.codes),
+        dead_axes=dead_axes(rows.codes, prior_codes),
+        reconstruction_r2_low=explained_low(rows.scaled[rows.evaluated], rows.error[rows.evaluated]),
     )
 
 

@@ -6,6 +6,7 @@ than it is.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, exp, inf, log
 
@@ -27,6 +28,7 @@ __all__ = [
     "choose_rule",
     "doubts",
     "fit_temperature",
+    "likeliest_temperature",
     "scale_probabilities",
 ]
 
@@ -89,22 +91,38 @@ def fit_temperature(proba: NDArray[np.floating], codes: Codes) -> Interval:
             f"none of {n} labels held back is predicted wrongly, so they do not say how sure is too sure; "
             "hold more back"
         )
-    behind = logits - logits[np.arange(n), codes][:, None]
-
-    def loss(log_temperature: float) -> float:
-        scaled = behind * exp(-log_temperature)
-        peak = scaled.max(axis=1)
-        return float((np.log(np.exp(scaled - peak[:, None]).sum(axis=1)) + peak).sum())
-
-    best = minimize_scalar(loss, bounds=_RANGE, method="bounded", options={"xatol": 1e-6})
-    middle, lowest = float(best.x), float(best.fun)
-    allowed = lowest + float(chi2.ppf(0.95, 1)) / 2
+    loss = _log_loss(logits, codes)
+    middle = log(likeliest_temperature(logits, codes))
+    allowed = loss(middle) + float(chi2.ppf(0.95, 1)) / 2
 
     def excess(log_temperature: float) -> float:
         return loss(log_temperature) - allowed
 
     low, high = (exp(brentq(excess, middle, end)) if excess(end) > 0 else exp(end) for end in _RANGE)
     return Interval(exp(middle), low, high, n)
+
+
+def likeliest_temperature(log_odds: Floats, codes: Codes) -> float:
+    """Return the temperature between 0.01 and 10,000 at which log-odds (n, n_classes) give the codes the least loss.
+
+    Notes
+    -----
+    Guo et al. 2017, section 4.2.
+    """
+    best = minimize_scalar(_log_loss(log_odds, codes), bounds=_RANGE, method="bounded", options={"xatol": 1e-6})
+    return exp(float(best.x))
+
+
+def _log_loss(log_odds: Floats, codes: Codes) -> Callable[[float], float]:
+    """Return the sum of the log losses of all rows as a function of the logarithm of the temperature."""
+    behind = log_odds - log_odds[np.arange(len(codes)), codes][:, None]
+
+    def loss(log_temperature: float) -> float:
+        scaled = behind * exp(-log_temperature)
+        peak = scaled.max(axis=1)
+        return float((np.log(np.exp(scaled - peak[:, None]).sum(axis=1)) + peak).sum())
+
+    return loss
 
 
 def doubts(proba: NDArray[np.floating]) -> Floats:

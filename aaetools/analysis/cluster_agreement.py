@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics.cluster import expected_mutual_information
 
-from aaetools.analysis.intervals import wilson_interval
+from aaetools.analysis.intervals import shifted_interval, wilson_interval
 from aaetools.analysis.results import Agreement, Interval, Proportion
 
 __all__ = ["adjusted_rand", "cluster_agreement", "contingency", "head_accuracy", "head_rows", "overlap_measures"]
@@ -117,7 +117,7 @@ def overlap_measures(table: NDArray[np.int64], random_state: int | None = None) 
     chance = float(expected_mutual_information(table, n)) if min(table.shape) > 1 else 0.0
     values = {name: float(value[0]) for name, value in _indices(table[None].astype(np.float64), chance).items()}
     draws = _resampled(table, n, chance, np.random.default_rng(random_state))
-    return {name: _shifted(values[name], draws[name], _LOWEST[name], n) for name in _LOWEST}
+    return {name: shifted_interval(values[name], draws[name], n, lowest, 1.0) for name, lowest in _LOWEST.items()}
 
 
 _LOWEST = {
@@ -171,9 +171,3 @@ def _entropy(shares: NDArray[np.float64]) -> NDArray[np.float64]:
 def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
     """Divide, with 1 where there is nothing to agree about (0 of 0)."""
     return np.divide(part, whole, out=np.ones_like(whole), where=np.abs(whole) > 1e-12)
-
-
-def _shifted(value: float, draws: NDArray[np.float64], lowest: float, n: int) -> Interval:
-    """Return the middle 95% of bootstrap draws about their mean, moved to the estimate."""
-    low, high = np.quantile(draws, [0.025, 0.975]) - draws.mean()
-    return Interval(value, max(lowest, value + float(low)), min(1.0, value + float(high)), n)

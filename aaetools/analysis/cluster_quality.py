@@ -13,6 +13,7 @@ from scipy.stats import t as student
 from sklearn.metrics import silhouette_samples
 
 from aaetools.analysis.cluster_agreement import adjusted_rand, contingency
+from aaetools.analysis.intervals import shifted_interval
 from aaetools.analysis.progress import Progress, tell
 from aaetools.analysis.results import Interval, Separation
 
@@ -165,12 +166,11 @@ def _spread_indices(
         weights = rng.multinomial(len(Z), np.full(len(Z), 1 / len(Z)), size=size).astype(np.float64)
         draws.append(_indices_of_weights(weights, Z, members, distance))
     sampled = np.concatenate(draws, axis=1)
-    intervals = []
-    for value, drawn in zip(values[:, 0], sampled, strict=True):
-        drawn = drawn[np.isfinite(drawn)]
-        low, high = np.quantile(drawn, [0.025, 0.975]) - drawn.mean() if len(drawn) else (np.nan, np.nan)
-        intervals.append(Interval(float(value), max(0.0, float(value + low)), float(value + high), len(Z)))
-    return intervals[0], intervals[1]
+    bouldin, harabasz = (
+        shifted_interval(float(value), drawn, len(Z), lowest=0.0)
+        for value, drawn in zip(values[:, 0], sampled, strict=True)
+    )
+    return bouldin, harabasz
 
 
 def _indices_of_weights(

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from aaetools.analysis.calibration import likeliest_temperature
 from aaetools.analysis.posterior import tempered_log_odds
 from aaetools.analysis.progress import Progress, tell
 from aaetools.propagation import neighbor_graph, reach, spread_labels
-from aaetools.training.callbacks import Callback, TrainingContext
+
+if TYPE_CHECKING:  # reading a run must not need torch
+    from aaetools.training.callbacks import Callback
 
 __all__ = [
     "CROSS_FITS",
     "LabeledRows",
-    "fit_temperature",
     "fold_numbers",
     "log_softmax",
     "pool",
@@ -60,6 +63,8 @@ class LabeledRows:
     folds: Codes
     random_state: int | None
     progress: Progress | None
+    known_graph: sp.csr_matrix | None = None
+    """The nearest-neighbour graph of the scaled rows, if it is there already."""
 
     @cached_property
     def x(self) -> NDArray[np.float32]:
@@ -85,7 +90,7 @@ class LabeledRows:
 def by_graph(rows: LabeledRows) -> Floats:
     """Spread the labels of the other folds over the nearest-neighbour graph of the inputs."""
     x = rows.x
-    graph = neighbor_graph(x)
+    graph = neighbor_graph(x) if rows.known_graph is None else rows.known_graph
     log_p = np.zeros((len(x), rows.n_classes))
     for fold in range(rows.n_folds):
         tell(rows.progress, "spreading labels", fold, rows.n_folds)
@@ -120,7 +125,7 @@ def by_model(rows: LabeledRows) -> Floats:
     log_p = np.zeros((len(rows.codes), rows.n_classes))
     seed = 0 if rows.random_state is None else rows.random_state
     for fold in range(rows.n_folds):
-        say = _Epochs(rows.progress, fold, rows.n_folds)
+        say = _tell_epochs(rows.progress, fold, rows.n_folds)
         fresh = clone(rows.model).set_params(unlabeled=-1, random_state=seed, callbacks=say, verbose=0)
         hidden = np.flatnonzero(rows.folds == fold)
         fresh.fit(rows.X, rows.without(fold))
@@ -169,30 +174,14 @@ def log_softmax(log_odds: Floats, temperature: float = 1.0) -> Floats:
     return np.asarray(special.log_softmax(log_odds / temperature, axis=1))
 
 
-def fit_temperature(log_odds: Floats, codes: Codes) -> float:
-    """Return the temperature at which log-odds give the labels the smallest log loss.
-
-    Notes
-    -----
-    Guo et al., "On calibration of modern neural networks", ICML 2017, section 4.2. The labels are the noisy ones, so
-    what is calibrated is the probability of what is written, wrong labels included.
-    """
-    from scipy.optimize import minimize_scalar
-
-    found = minimize_scalar(
-        lambda t: _log_loss(log_softmax(log_odds, float(np.exp(t))), codes), bounds=(-4.0, 5.0), method="bounded"
-    )
-    return float(np.exp(found.x))
-
-
 def pool(first: Floats, second: Floats, codes: Codes) -> Floats:
     """Return the weighted mean of two log-probabilities, each at its own temperature, that fits the labels best.
 
     The weight is one of 0, 1/4, ... 1: a logarithmic opinion pool (Genest and Zidek 1986).
     """
-    one, other = (log_softmax(log_odds, fit_temperature(log_odds, codes)) for log_odds in (first, second))
+    one, other = (log_softmax(log_odds, likeliest_temperature(log_odds, codes)) for log_odds in (first, second))
     mixed = [log_softmax(weight * one + (1 - weight) * other) for weight in _WEIGHTS]
-    losses = [_log_loss(log_softmax(m, fit_temperature(m, codes)), codes) for m in mixed]
+    losses = [_log_loss(log_softmax(m, likeliest_temperature(m, codes)), codes) for m in mixed]
     return mixed[int(np.argmin(losses))]
 
 
@@ -209,15 +198,13 @@ def _some_of_each(codes: Codes, most: int, random: np.random.RandomState) -> Cod
     return np.union1d(labeled[firsts], labeled[:most])
 
 
-class _Epochs(Callback):
-    """Tells the progress of several fits, one after the other."""
+def _tell_epochs(progress: Progress | None, done: int, total: int) -> Callback:
+    """Return what tells the progress of several fits, one after the other."""
+    from aaetools.training.callbacks import Callback, TrainingContext
 
-    def __init__(self, progress: Progress | None, done: int, total: int) -> None:
-        self.progress = progress
-        self.done = done
-        self.total = total
+    class Epochs(Callback):
+        def on_epoch_end(self, context: TrainingContext) -> None:
+            n_epochs = context.max_epochs
+            tell(progress, "refitting", done * n_epochs + context.epoch, total * n_epochs)
 
-    def on_epoch_end(self, context: TrainingContext) -> None:
-        """Count the epochs of all fits."""
-        n_epochs = context.max_epochs
-        tell(self.progress, "refitting", self.done * n_epochs + context.epoch, self.total * n_epochs)
+    return Epochs()

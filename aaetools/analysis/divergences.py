@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, exp, lgamma, pi, sqrt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,7 +21,9 @@ from scipy.spatial.distance import pdist
 from scipy.special import ndtr, ndtri
 
 from aaetools.exceptions import DataError
-from aaetools.priors import GaussianComponents
+
+if TYPE_CHECKING:  # reading a run must not need torch
+    from aaetools.priors import GaussianComponents
 
 __all__ = [
     "DIVERGENCES",

@@ -116,15 +116,19 @@ def apply_map(latent_map: LatentMap, Z: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(codes @ np.asarray(latent_map.projection).T + np.asarray(latent_map.offset))
 
 
-def umap_embed(Z: ArrayLike, random_state: int | None = None) -> tuple[NDArray[np.float32] | None, dict[str, Any]]:
+def umap_embed(
+    Z: ArrayLike, random_state: int | None = None, force: bool = False
+) -> tuple[NDArray[np.float32] | None, dict[str, Any]]:
     """Embed latent codes in the plane with UMAP, on one thread so that the same seed gives the same picture.
 
     Parameters
     ----------
     Z
-        Codes, shape (n, d). Two dimensions or fewer, or fewer than ``MIN_UMAP_ROWS`` rows, are not embedded.
+        Codes, shape (n, d). Two dimensions or fewer are not embedded, nor are fewer than ``MIN_UMAP_ROWS`` rows.
     random_state
         Seed of the layout and of the rows that are fitted above ``MAX_UMAP_ROWS``.
+    force
+        Embed two dimensions or fewer, too: UMAP then shows which codes are neighbours, but not where they lie.
 
     Returns
     -------
@@ -138,7 +142,7 @@ def umap_embed(Z: ArrayLike, random_state: int | None = None) -> tuple[NDArray[n
     """
     codes = np.asarray(Z, dtype=np.float32)
     n, d = codes.shape
-    if d <= 2:
+    if d <= 2 and not force:
         return None, {"skipped": f"the latent space has {d} dimension{'s' if d > 1 else ''} and is drawn as it is"}
     if n < MIN_UMAP_ROWS:
         return None, {"skipped": f"{n} rows are too few, {MIN_UMAP_ROWS} are needed"}

@@ -10,24 +10,59 @@ from numpy.typing import NDArray
 
 from aaetools.analysis.results import Classification, PriorMatch
 
-__all__ = ["DEAD_AXIS_STD", "LEVEL", "dead_axes", "health_warnings", "late_mean"]
+__all__ = ["DEAD_AXIS_STD", "LEVEL", "dead_axes", "explained_low", "health_warnings", "late_mean"]
 
 DEAD_AXIS_STD = 0.05
-"""A latent axis with a smaller standard deviation carries nothing."""
+"""A latent axis with a smaller standard deviation is dead; where the prior's own is below 1, one under that share."""
 
 LEVEL = 0.05
 """Below this p-value of McNemar's test a baseline is taken to be better than the model."""
 
 _TOO_STRONG = 0.98
-_FOOLED = (0.45, 0.55)
+_FOOLED = 0.55
+_GUESSED = 0.45
 _CROWDED = 0.95
+_LITTLE = 0.1
+_Z99 = 2.326
+"""99% quantile of the standard normal distribution."""
 
 
-def dead_axes(Z: NDArray[Any]) -> tuple[int, ...]:
-    """Return the latent axes of codes (n, d) whose standard deviation is under ``DEAD_AXIS_STD``."""
+def dead_axes(Z: NDArray[Any], draws: NDArray[Any] | None = None) -> tuple[int, ...]:
+    """Return the latent axes of codes (n, d) whose standard deviation is under ``DEAD_AXIS_STD``.
+
+    Where the prior itself is narrow, as draws from it (m, d) say, codes that follow it are not dead: the limit is then
+    that share of its standard deviation.
+    """
     if len(Z) < 2:
         return ()
-    return tuple(int(axis) for axis in np.flatnonzero(np.std(Z, axis=0, dtype=np.float64) < DEAD_AXIS_STD))
+    scale = 1.0 if draws is None else np.minimum(1.0, np.std(draws, axis=0, dtype=np.float64))
+    return tuple(int(axis) for axis in np.flatnonzero(np.std(Z, axis=0, dtype=np.float64) < DEAD_AXIS_STD * scale))
+
+
+def explained_low(rows: NDArray[Any], error: NDArray[Any]) -> float:
+    """Return the lower end of the one-sided 99% interval of the share of variance that reconstructions explain.
+
+    The variance is that about the rows' own mean, which no constant beats: what has learned only the mean of other rows
+    can come out ahead of that mean by chance, but not of this one.
+
+    Parameters
+    ----------
+    rows
+        Scaled rows, shape (n, n_features).
+    error
+        Mean squared error of the reconstruction of each row, shape (n,).
+
+    Returns
+    -------
+    float
+        NaN where the rows do not vary.
+    """
+    of_mean = np.square(rows - rows.mean(axis=0, dtype=np.float64)).mean(axis=1)
+    variance = float(of_mean.mean())
+    if len(rows) < 2 or not variance > 0:
+        return float("nan")
+    gain = of_mean - error
+    return float(gain.mean() - _Z99 * gain.std(ddof=1) / np.sqrt(len(gain))) / variance
 
 
 def late_mean(history: Mapping[str, Sequence[float]], key: str) -> float:
@@ -45,6 +80,7 @@ def health_warnings(
     n_components: int,
     cluster_sizes: Sequence[int],
     reconstruction_r2: float,
+    reconstruction_r2_low: float,
     classification: Classification | None = None,
 ) -> tuple[str, ...]:
     """Return one sentence per alarm, none for a healthy run.
@@ -63,6 +99,9 @@ def health_warnings(
         Rows per cluster.
     reconstruction_r2
         1 - mean squared error / variance; NaN where unknown.
+    reconstruction_r2_low
+        From :func:`explained_low`. A decoder that has learned nothing but the mean is at an R2 of 0 give or take
+        chance, above as often as below.
     classification
         Accuracy on the hold-out beside baselines; None where it was not measured.
     """
@@ -73,30 +112,30 @@ def health_warnings(
             "has lost the game and the codes do not follow the prior; train longer or lower the learning rate."
         )
     far = any(result.scope == "overall" and result.verdict == "not met" for result in prior_match.results)
-    if _FOOLED[0] <= discriminator_accuracy <= _FOOLED[1] and far:
+    if discriminator_accuracy <= _FOOLED and far:
+        how = "as if the codes followed the prior" if discriminator_accuracy >= _GUESSED else "worse than guessing"
         found.append(
-            f"The discriminator is at {discriminator_accuracy:.1%}, as if the codes followed the prior, but the test "
-            "tells them apart: the game has reached a draw before its aim; more epochs bring the codes closer."
+            f"The discriminator is at {discriminator_accuracy:.1%}, {how}, but the test tells them apart: the game "
+            "has reached a draw before its aim; more epochs bring the codes closer."
         )
     if dead:
         axes = ", ".join(str(axis) for axis in dead[:10]) + (", ..." if len(dead) > 10 else "")
         found.append(
-            f"{len(dead)} of {n_components} latent axes carry nothing (standard deviation under "
-            f"{DEAD_AXIS_STD}): "
-            f"{axes}; use fewer latent dimensions or train longer."
+            f"{len(dead)} of {n_components} latent axes have next to no spread (standard deviation under "
+            f"{DEAD_AXIS_STD}): {axes}; use fewer latent dimensions or train longer."
         )
     total = sum(cluster_sizes)
     if len(cluster_sizes) > 1 and total and max(cluster_sizes) > _CROWDED * total:
         found.append(
-            f"One cluster holds {max(cluster_sizes) / total:.1%} of the rows: the codes may have collapsed, "
-            "or a few "
+            f"One cluster holds {max(cluster_sizes) / total:.1%} of the rows: the codes may have collapsed, or a few "
             "rows lie far from all others."
         )
-    if reconstruction_r2 <= 0:
+    # one row far from all others makes the interval wide, whatever becomes of the rest
+    if reconstruction_r2_low <= 0 and reconstruction_r2 < _LITTLE:
         found.append(
-            f"Reconstruction is no better than the mean of the training rows (R2 = {reconstruction_r2:.2f}): "
-            "the codes "
-            "say nothing about single rows; train longer or use more latent dimensions."
+            "Reconstruction is no better than the mean of the training rows, or not by more than chance "
+            f"(R2 = {reconstruction_r2:.2g}): the codes say nothing about single rows; train longer or use more latent "
+            "dimensions."
         )
     return tuple(found)
 

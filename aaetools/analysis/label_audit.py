@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import _num_samples
 
-from aaetools.analysis.cross_fit import CROSS_FITS, LabeledRows, fit_temperature, fold_numbers, log_softmax
+from aaetools.analysis.calibration import likeliest_temperature
+from aaetools.analysis.cross_fit import CROSS_FITS, LabeledRows, fold_numbers, log_softmax
 from aaetools.analysis.intervals import wilson_interval
 from aaetools.analysis.progress import Progress
 from aaetools.analysis.results import Interval, LabelAudit, SuspectLabel
@@ -30,6 +32,7 @@ def audit_labels(
     method: str = "pool",
     n_folds: int = 3,
     most: int | None = 1_000,
+    graph: sp.csr_matrix | None = None,
     random_state: int | None = 0,
     progress: Progress | None = None,
 ) -> LabelAudit:
@@ -52,6 +55,8 @@ def audit_labels(
         Folds, at least 2.
     most
         Labels that are listed, the most suspicious first; None for all.
+    graph
+        :func:`aaetools.propagation.neighbor_graph` of the scaled rows, if it is there already.
     random_state
         Seed of folds, resamples and refits.
     progress
@@ -89,11 +94,12 @@ def audit_labels(
             "classes have that: label more rows"
         )
     folds = fold_numbers(codes, n_folds, random_state)
-    rows = LabeledRows(model, X, codes, len(classes), folds, random_state, progress)
+    rows = LabeledRows(model, X, codes, len(classes), folds, random_state, progress, graph)
     labeled = rows.labeled
     given = codes[labeled]
     log_odds = CROSS_FITS[method](rows)
-    temperature = fit_temperature(log_odds, given)
+    # of the noisy labels: what is calibrated is the probability of what is written, wrong labels included
+    temperature = likeliest_temperature(log_odds, given)
     probability = np.exp(log_softmax(log_odds, temperature))
     predicted = probability.argmax(axis=1)
     expected = _expected_wrong(probability, given, random_state)

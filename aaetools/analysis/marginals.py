@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import sqrt
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,9 @@ from aaetools.analysis.divergences import Codes, Target, Values
 from aaetools.analysis.intervals import holm
 from aaetools.analysis.nulls import LEVEL
 from aaetools.analysis.results import AxisMatch, WeightMatch
-from aaetools.priors import GaussianComponents
+
+if TYPE_CHECKING:  # reading a run must not need torch
+    from aaetools.priors import GaussianComponents
 
 __all__ = [
     "axis_matches",

@@ -89,6 +89,7 @@ def find_novel_classes(
     *,
     level: float = 0.05,
     n_permutations: int = 999,
+    graph: sp.csr_matrix | None = None,
     random_state: int | None = 0,
     progress: Progress | None = None,
 ) -> NovelClasses:
@@ -105,6 +106,8 @@ def find_novel_classes(
         Probability of finding a cluster where there is none.
     n_permutations
         Redraws of the labelled rows that the p-values are taken from.
+    graph
+        :func:`aaetools.propagation.neighbor_graph` of the scaled rows, if it is there already.
     random_state
         Seed of the redraws, and of the rows that are clustered where there are over :data:`MAX_CLUSTERED`.
     progress
@@ -150,7 +153,8 @@ def find_novel_classes(
 
     n_steps = len(_RESOLUTIONS) + 2
     tell(progress, "building the graph", 0, n_steps)
-    graph = neighbor_graph(x[some])
+    if graph is None or len(some) < len(x):
+        graph = neighbor_graph(x[some])
     alike = propagate_labels(x[some], codes, n_classes, graph=graph)[0].argmax(axis=1)
     trees = []
     for step, factor in enumerate(_RESOLUTIONS, start=1):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, inf
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -42,7 +42,9 @@ from aaetools.analysis.progress import Progress, tell
 from aaetools.analysis.results import AxisMatch, FreshDiscriminator, GoodnessOfFit, PriorMatch, WeightMatch
 from aaetools.analysis.threads import one_thread_for
 from aaetools.exceptions import DataError, LabelError
-from aaetools.priors import GaussianComponents
+
+if TYPE_CHECKING:  # reading a run must not need torch
+    from aaetools.priors import GaussianComponents
 
 __all__ = [
     "CLOSE_RATIO",
@@ -230,7 +232,9 @@ def prior_match(
     split
         Which rows the codes belong to; recorded.
     max_codes, max_class_codes
-        More codes, in all or of one class, are thinned to this many at random, which a note says; None keeps all.
+        More codes, in all or of one class, are thinned to this many at random, which a note says; None keeps all. Yet
+        classes of over 500 codes that have a Gaussian each, and sizes within a tenth of each other, are thinned to the
+        smallest of them: then they share samples of the prior.
     progress
         Called with (what, done, total) as samples are drawn.
 
@@ -280,10 +284,17 @@ def prior_match(
     names = [str(k) for k in range(prior.n_components)] if class_names is None else [str(k) for k in class_names]
     repeated = len(codes) - len(np.unique(codes, axis=0))
     notes = _notes(len(codes), repeated, sizes, max_codes, max_class_codes)
+    limits = [int(sizes[k]) if max_class_codes is None else min(int(sizes[k]), max_class_codes) for k in tested]
+    kept = _shared_sizes(limits) if _stand_alone(prior) else limits
+    if left_out := sum(limits) - sum(kept):
+        notes += (f"{left_out:,} codes are left out so that classes of nearly equal size share samples of the prior.",)
 
     whole = _overall_scope(codes, prior, component, names, random_state, max_codes)
     normal: dict[int, Target] = {}
-    by_class = [_class_scope(codes, prior, component, names, k, random_state, max_class_codes, normal) for k in tested]
+    by_class = [
+        _class_scope(codes, prior, component, names, k, random_state, limit, normal)
+        for k, limit in zip(tested, kept, strict=True)
+    ]
     # nearest neighbours are slow, and of little use among the few codes of a class
     overall_only = {"weights", "discriminator"} | ({"knn_kl"} if statistics is None else set())
     by_class_statistics = [name for name in chosen if name not in overall_only]
@@ -419,13 +430,13 @@ def _class_scope(
     names: Sequence[str],
     k: int,
     random_state: int,
-    limit: int | None,
+    limit: int,
     normal: dict[int, Target],
 ) -> _Scope:
     # One stream per scope: leaving a class out does not move the numbers of the others.
     rows = _thinned(np.flatnonzero(component == k), limit, random_state, k + 1)
     components, d = _components(prior), prior.n_dims
-    if components is not None and len(components.weights) == prior.n_components:
+    if components is not None and _stand_alone(prior):
         # Along its own axes every component is N(0, I), so that all classes of a size share one null distribution.
         target = normal.setdefault(len(rows), _standard_normal(len(rows), d, (random_state, 1)))
         inside = standardized(codes[rows], components, k)
@@ -442,6 +453,31 @@ def _thinned(rows: NDArray[Any], limit: int | None, random_state: int, scope: in
     return np.sort(rng.choice(rows, limit, replace=False)).astype(np.int64)
 
 
+def _stand_alone(prior: SampleablePrior) -> bool:
+    """Tell whether every class has a Gaussian of its own, along whose axes all classes are compared with N(0, I)."""
+    components = _components(prior)
+    return components is not None and len(components.weights) == prior.n_components
+
+
+def _shared_sizes(sizes: Sequence[int]) -> list[int]:
+    """Return the sizes that classes are thinned to: large ones that are nearly equal become equal.
+
+    Sampling the prior at every size on its own would take ten times as long for ten classes.
+
+    Examples
+    --------
+    >>> _shared_sizes([40, 1000, 1090, 1200])
+    [40, 1000, 1000, 1200]
+    """
+    shared: dict[int, int] = {}
+    smallest = 0
+    for size in sorted(sizes):
+        if size > 1.1 * smallest or size <= MAX_CLASS_CODES:
+            smallest = size
+        shared[size] = smallest
+    return [shared[size] for size in sizes]
+
+
 def _components(prior: SampleablePrior) -> GaussianComponents | None:
     """Return the prior's Gaussian components if it says them.
 
@@ -454,6 +490,8 @@ def _components(prior: SampleablePrior) -> GaussianComponents | None:
     said = None if ask is None else ask()
     if said is None:
         return None
+    from aaetools.priors import GaussianComponents
+
     found = GaussianComponents(*(np.asarray(part, dtype=np.float64) for part in said))
     k, d = len(found.weights), prior.n_dims
     if found.means.shape != (k, d) or found.covariances.shape != (k, d, d) or abs(found.weights.sum() - 1) > 1e-5:
@@ -492,6 +530,8 @@ def _sampler(prior: SampleablePrior, component: int | None) -> Callable[[int, np
 
 
 def _standard_normal(n: int, d: int, seed: tuple[int, ...]) -> Target:
+    from aaetools.priors import GaussianComponents
+
     def draw(size: int, rng: np.random.Generator) -> Codes:
         return rng.standard_normal((size, d), dtype=np.float32)
 

@@ -41,11 +41,14 @@ __all__ = [
     "LabelCurve",
     "LabelEffect",
     "LatentMap",
+    "LatentPath",
+    "LatentSpace",
     "LeakCheck",
     "MethodScore",
     "ModelSummary",
     "NovelClasses",
     "NovelCluster",
+    "Preservation",
     "Previews",
     "PriorMatch",
     "Proportion",
@@ -128,7 +131,9 @@ class ModelSummary:
     reconstruction_r2: MaybeNaN
     """1 - mean squared reconstruction error / variance, on hold-out rows if there are any."""
     dead_axes: tuple[int, ...]
-    """Latent axes with a standard deviation under 0.05."""
+    """Latent axes with a standard deviation under 0.05, or that share of a narrow prior's own."""
+    reconstruction_r2_low: MaybeNaN = float("nan")
+    """Lower end of the one-sided 99% interval of the same about the rows' own mean, by the normal approximation."""
 
 
 @dataclass(frozen=True)
@@ -769,6 +774,97 @@ class LatentMap:
 
 
 @dataclass(frozen=True)
+class Preservation:
+    """How far the rows that are neighbours in one space are neighbours in another.
+
+    The tuples have one entry per entry of ``LatentSpace.neighbours``. Intervals are those of the jackknife over rows.
+    """
+
+    space: str
+    """"codes", the name of a picture, or "PCA": the reference, the first principal components of ``of``."""
+    of: Literal["features", "codes"]
+    """Where the true neighbours are: in the scaled features, or in the codes."""
+    n_axes: int
+    trustworthiness: Interval
+    """1 where no row has come near that is not near in ``of``, at ``LatentSpace.k`` neighbours."""
+    continuity: Interval
+    """1 where no row was torn away that is near in ``of``, at ``LatentSpace.k`` neighbours."""
+    recall: tuple[Interval, ...]
+    """Share of the k nearest rows in ``of`` that are among the k nearest here; ``LatentSpace.chance`` by chance."""
+    gain: tuple[Interval, ...] | None
+    """Recall less that of PCA with as many axes, on the same rows; None for PCA itself, and where ``of`` has no more
+    axes than that."""
+
+
+@dataclass(frozen=True)
+class LatentSpace:
+    """Whether neighbours stay neighbours in the latent space and in its pictures, and how much room codes take."""
+
+    split: Literal["holdout", "train", "all"]
+    n: int
+    """Codes given."""
+    n_compared: int
+    """Codes whose neighbours were compared with each other: all, or a random choice."""
+    n_axes: int
+    neighbours: tuple[int, ...]
+    """Numbers of neighbours k that were looked at."""
+    k: int
+    """The one at which trustworthiness and continuity are told, and of which the verdict speaks."""
+    chance: tuple[float, ...]
+    """Recall of codes that have nothing to do with the features, per entry of ``neighbours``."""
+    chance_trustworthiness: float
+    """Trustworthiness and continuity of such codes, about 1/2."""
+    random_state: int | None
+    preservation: tuple[Preservation, ...]
+    effective_dimension: Interval
+    """Participation ratio of the variances along the principal axes of the codes, 1 to ``n_axes``; NaN without any."""
+    prior_dimension: float | None
+    """The same of draws from the prior; None where none were given."""
+    n_components_95: int
+    """Principal components that hold 95% of the variance; 0 where there is none."""
+    spread: tuple[float, ...]
+    """Standard deviation of the codes along each latent axis."""
+    dead_axes: tuple[int, ...]
+    """Latent axes with a standard deviation under 0.05."""
+    verdict: str
+    notes: tuple[str, ...] = ()
+
+    def find(self, space: str, of: str) -> Preservation | None:
+        """Return how far ``space`` keeps the neighbours of ``of``, None if it was not asked."""
+        return next((found for found in self.preservation if (found.space, found.of) == (space, of)), None)
+
+
+@dataclass(frozen=True, eq=False)
+class LatentPath:
+    """Codes along a way through the latent space, decoded.
+
+    Attributes
+    ----------
+    position
+        Where each step is, shape (n,): the value on the latent axis, or for a way through codes the number of the
+        last code passed, from 0, plus the share of the way to the next.
+    codes
+        Shape (n, n_axes).
+    decoded
+        The rows they stand for, in the data's own units, shape (n, n_features), or (n, height, width[, channels]).
+    labels
+        The class that the model takes each step for, as text; () where it knows no classes.
+    confidence
+        Probability of that class, shape (n,); None where the model knows no classes.
+    typicality
+        Share of the prior's draws that lie where the prior is no denser than here, shape (n,): near 0 where training
+        has put nothing, and what is decoded is a guess. None where the prior has no density.
+    """
+
+    position: NDArray[np.float64]
+    codes: NDArray[np.float32]
+    decoded: NDArray[np.float32]
+    labels: tuple[str, ...]
+    confidence: NDArray[np.float32] | None
+    typicality: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
 class Provenance:
     """What is needed to make the run again."""
 
@@ -794,6 +890,10 @@ class Images:
     samples: NDArray[np.float32]
     sample_labels: tuple[str, ...]
     """One label per sample, "" for draws from the whole prior; samples of one class stand together."""
+    walks: NDArray[np.float32] | None = None
+    """Decoded ways through the latent space, shape (n_walks, n_steps, height, width[, channels])."""
+    walk_names: tuple[str, ...] = ()
+    """Where each way leads: from one class to the next, or along a principal axis of the codes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -834,6 +934,10 @@ class Tables:
         Pictures where rows are images, else None.
     previews
         What single rows are recognised by; None in runs of older versions.
+    profiles
+        Where rows are no images, the decoded centre of each class of the prior, or without classes codes along the
+        main axes: ``name``, ``feature``, ``decoded`` (in the data's units), ``mean`` and ``std`` of the feature over
+        the training rows; one line per name and feature. None for images.
     """
 
     rows: pd.DataFrame
@@ -841,6 +945,7 @@ class Tables:
     prior_samples: pd.DataFrame
     images: Images | None = None
     previews: Previews | None = None
+    profiles: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -860,3 +965,5 @@ class Analysis:
     """What the labels themselves say; rows are positions in the training rows."""
     warnings: tuple[str, ...] = field(default=())
     """Alarms about the training or the data, one sentence each."""
+    latent_space: LatentSpace | None = None
+    """None where there were too few rows, and in runs of earlier releases."""

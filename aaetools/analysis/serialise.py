@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from typing import Any, TypeVar, get_type_hints
 
@@ -19,6 +19,7 @@ __all__ = [
     "analysis_from_json",
     "analysis_json_schema",
     "analysis_to_json",
+    "json_schema",
     "json_value",
     "result_from_json",
     "result_to_json",
@@ -85,7 +86,40 @@ def result_from_json(text: str, kind: type[Result]) -> Result:
 
 def analysis_json_schema() -> dict[str, Any]:
     """Return the JSON schema (draft 2020-12) of :func:`analysis_to_json`'s text."""
-    return _document_model().model_json_schema()
+    return json_schema(Analysis)
+
+
+def json_schema(kind: type) -> dict[str, Any]:
+    """Return the JSON schema (draft 2020-12) of the document that holds a value of type ``kind``.
+
+    That is :func:`analysis_to_json`'s for :class:`Analysis`, else :func:`result_to_json`'s.
+
+    Examples
+    --------
+    >>> from aaetools.analysis.results import PriorMatch
+    >>> json_schema(PriorMatch)["required"]
+    ['schema_version', 'kind', 'result']
+    """
+    if kind is Analysis:
+        found = _document_model().model_json_schema()
+        found["properties"]["schema_version"] = {"const": SCHEMA_VERSION}
+    else:
+        found = {
+            "type": "object",
+            "properties": {
+                "schema_version": {"const": SCHEMA_VERSION},
+                "kind": {"const": kind.__name__},
+                "result": {"$ref": f"#/$defs/{kind.__name__}"},
+            },
+            "required": ["schema_version", "kind", "result"],
+            "additionalProperties": False,
+            "$defs": {},
+        }
+        inner = TypeAdapter(kind).json_schema()
+        found["$defs"] = {**inner.pop("$defs", {}), kind.__name__: inner}
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": kind.__name__}
+    # a default may be NaN, which is no JSON
+    return {str(name): json_value(part) for name, part in {**found, **head}.items()}
 
 
 def json_value(value: Any) -> Any:
@@ -141,9 +175,15 @@ def _damaged(error: ValidationError, what: str) -> ModelFileError:
 
 @cache
 def _document_model() -> type[BaseModel]:
-    """Make the model of the JSON document from the fields of :class:`Analysis`, all but the tables."""
+    """Make the model of the JSON document from the fields of :class:`Analysis`, all but the tables.
+
+    A field with a plain default was added later; documents of earlier releases lack it.
+    """
     hints = get_type_hints(Analysis, include_extras=True)
-    typed: dict[str, Any] = {field.name: (hints[field.name], ...) for field in fields(Analysis)}
+    typed: dict[str, Any] = {
+        field.name: (hints[field.name], ... if field.default is MISSING else field.default)
+        for field in fields(Analysis)
+    }
     del typed["tables"]
     # "model" is a field of ours, so pydantic's own "model_" names need not be protected.
     config = ConfigDict(extra="forbid", protected_namespaces=())

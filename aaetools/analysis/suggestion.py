@@ -210,6 +210,7 @@ def suggest_labels(
     n: int,
     *,
     strategy: str = "auto",
+    graph: sp.csr_matrix | None = None,
     random_state: int | None = 0,
     progress: Progress | None = None,
 ) -> Suggestions:
@@ -225,6 +226,8 @@ def suggest_labels(
         Rows to choose.
     strategy
         A name of :data:`STRATEGIES`; "auto" is "hybrid", or "coverage" with less than two labelled classes.
+    graph
+        :func:`aaetools.propagation.neighbor_graph` of the scaled rows, if it is there already.
     random_state
         Seed of whatever is random in a strategy, and of the rows that are looked at where there are over
         :data:`MAX_CANDIDATES`.
@@ -263,7 +266,8 @@ def suggest_labels(
         )
     tell(progress, "comparing rows", 0, 2)
     classes = tuple(str(label) for label in model.classes_)
-    graph = neighbor_graph(x[looked_at])
+    if graph is None or len(looked_at) < len(x):
+        graph = neighbor_graph(x[looked_at])
     by_model = None
     if len(classes) >= 2:
         by_model = Opinion("the model's codes", tempered_posterior(model, X)[looked_at], classes)

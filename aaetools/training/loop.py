@@ -49,7 +49,7 @@ def fit_loop(
     Raises
     ------
     TrainingError
-        At the first epoch with a loss that is not finite.
+        After the first epoch with a loss that is not finite; the message names the step.
     """
     context = TrainingContext(max_epochs)
     history: dict[str, list[float]] = {}
@@ -57,14 +57,9 @@ def fit_loop(
         callback.on_fit_start(context)
     for epoch in range(1, max_epochs + 1):
         started = time.perf_counter()
-        means = run_epoch(game, batches, (epoch - 1) / max_epochs, 1 / max_epochs)
+        means = run_epoch(game, batches, (epoch - 1) / max_epochs, 1 / max_epochs, epoch)
         record = {"epoch": float(epoch), **means, "seconds": time.perf_counter() - started}
         for name, value in record.items():
-            if not math.isfinite(value):
-                raise TrainingError(
-                    f"{name} is {value} in epoch {epoch}: training diverged; lower learning_rate, "
-                    "or check the data for extreme values"
-                )
             history.setdefault(name, []).append(value)
         context.epoch, context.record = epoch, record
         for callback in callbacks:
@@ -76,19 +71,41 @@ def fit_loop(
     return history
 
 
-def run_epoch(game: Game, batches: Batches, start: float, share: float) -> dict[str, float]:
+def run_epoch(game: Game, batches: Batches, start: float, share: float, epoch: int = 1) -> dict[str, float]:
     """Run the steps of one epoch and return the mean of what they recorded.
 
     ``start`` is the progress at the first step, ``share`` the epoch's part of the whole. Sums stay on the device;
     there is one transfer at the end.
+
+    Raises
+    ------
+    TrainingError
+        If there was no batch, or a loss was not finite.
     """
     total: Tensor | None = None
     names: tuple[str, ...] = ()
+    steps: list[Tensor] = []
     for step, batch in enumerate(batches.epoch()):
         recorded = game.train_step(batch, start + share * step / len(batches))
         names = tuple(recorded)
         values = torch.stack(tuple(recorded.values()))
         total = values if total is None else total + values
+        steps.append(values)
     if total is None:
         raise TrainingError("there was no batch to learn from")
-    return dict(zip(names, (total / len(batches)).tolist(), strict=True))
+    means = (total / len(batches)).tolist()
+    if not all(map(math.isfinite, means)):
+        raise TrainingError(
+            f"{_first_not_finite(names, torch.stack(steps).tolist())} of {len(steps)} of epoch {epoch}: training "
+            "diverged; lower learning_rate, or check the data for extreme values"
+        )
+    return dict(zip(names, means, strict=True))
+
+
+def _first_not_finite(names: Sequence[str], steps: list[list[float]]) -> str:
+    """Name the first loss that is not finite and its step; the last step where only the sum has overflown."""
+    for step, values in enumerate(steps, start=1):
+        for name, value in zip(names, values, strict=True):
+            if not math.isfinite(value):
+                return f"{name} is {value} in step {step}"
+    return f"a mean loss is not finite after step {len(steps)}"

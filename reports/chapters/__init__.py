@@ -19,6 +19,7 @@ from aaetools.reports.chapters.labels import labels_chapter
 from aaetools.reports.chapters.latent import latent_chapter
 from aaetools.reports.chapters.prior import prior_chapter
 from aaetools.reports.chapters.provenance import provenance_chapter
+from aaetools.reports.chapters.space import space_chapter
 from aaetools.reports.chapters.training import training_chapter
 from aaetools.reports.chapters.umap import umap_chapter
 
@@ -34,6 +35,7 @@ CHAPTERS: dict[str, Callable[[Analysis], Chapter | None]] = {
     "latent": latent_chapter,
     "explorer": explorer_chapter,
     "umap": umap_chapter,
+    "space": space_chapter,
     "clusters": clusters_chapter,
     "prior": prior_chapter,
     "images": images_chapter,

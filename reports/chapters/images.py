@@ -14,7 +14,7 @@ from aaetools.reports.blocks import Chapter, Figure, figure, side_by_side
 if TYPE_CHECKING:
     from aaetools.analysis.results import Analysis, Images
 
-__all__ = ["images_chapter"]
+__all__ = ["images_chapter", "mosaic_height"]
 
 
 def images_chapter(analysis: Analysis) -> Chapter | None:
@@ -29,7 +29,7 @@ def images_chapter(analysis: Analysis) -> Chapter | None:
         figures.append(
             figure(
                 lambda ax: plots.image_pairs(ax, images.originals[:n], images.reconstructions[:n], columns=columns),
-                (6.0, _mosaic_height(images.originals, 2 * math.ceil(n / columns), columns)),
+                (6.0, mosaic_height(images.originals, 2 * math.ceil(n / columns), columns)),
                 alt=f"{n} original images, each above its reconstruction.",
                 how="Both images of a pair should show the same; what is blurred or changed did not fit "
                 "through the latent code.",
@@ -53,14 +53,14 @@ def _samples(images: Images) -> Figure:
         how = "Each row should show its class in different styles; repeats mean that the model knows few."
     return figure(
         lambda ax: plots.class_samples(ax, images.samples, images.sample_labels),
-        (6.0, _mosaic_height(images.samples, lines, columns)),
+        (6.0, mosaic_height(images.samples, lines, columns)),
         alt=alt,
         how=how,
         name="samples",
     )
 
 
-def _mosaic_height(images: NDArray[np.float32], lines: int, columns: int) -> float:
+def mosaic_height(images: NDArray[np.float32], lines: int, columns: int) -> float:
     """Return the height in inches at which tiles fill a width of about five inches."""
     height, width = images.shape[1:3]
     tile = min(5.2 / columns, 0.62)

@@ -73,9 +73,10 @@ def test_an_analysis_comes_back_as_it_was(given: Given, written: Path) -> None:
     first, second = found.tables.images, given.analysis.tables.images
     assert first is not None
     assert second is not None
-    for name in ("originals", "reconstructions", "samples"):
+    for name in ("originals", "reconstructions", "samples", "walks"):
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
     assert first.sample_labels == second.sample_labels
+    assert first.walk_names == second.walk_names == ("0 to 1", "1 to 2", "2 to 0")
     shown, known = found.tables.previews, given.analysis.tables.previews
     assert shown is not None
     assert known is not None
@@ -146,6 +147,33 @@ def test_previews_that_fit_no_rows_are_refused(copy: Path, arrays: dict[str, Any
     spoil(copy, "previews.npz", buffer.getvalue())
     with pytest.raises(RunFolderError, match=f"previews.npz.*{message}"):
         read_analysis(copy)
+
+
+def test_a_run_of_an_earlier_release_has_no_ways_and_no_profiles(given: Given, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    tables = given.analysis.tables
+    assert tables.images is not None
+    images = replace(tables.images, walks=None, walk_names=())
+    write_run(tmp_path / "run", given.model, replace(given.analysis, tables=replace(tables, images=images)), "", {})
+    found = read_analysis(tmp_path / "run").tables
+    assert found.images is not None
+    assert (found.images.walks, found.images.walk_names) == (None, ())
+    assert found.profiles is None
+
+
+def test_profiles_come_back_and_damage_to_them_is_named(given: Given, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    profiles = pd.DataFrame({"name": ["a"], "feature": ["x"], "decoded": [1.0], "mean": [0.5], "std": [2.0]})
+    tables = replace(given.analysis.tables, images=None, profiles=profiles)
+    run = write_run(tmp_path / "run", given.model, replace(given.analysis, tables=tables), "", {})
+    found = read_analysis(run).tables.profiles
+    assert found is not None
+    pd.testing.assert_frame_equal(found, profiles)
+    spoil(run, "profiles.parquet", profiles.drop(columns="mean").to_parquet(index=False))
+    with pytest.raises(RunFolderError, match=r"profiles\.parquet is damaged.*there is no column 'mean'"):
+        read_analysis(run)
 
 
 # Where a run may be written

@@ -39,7 +39,7 @@ def test_a_file_takes_the_place_of_defaults(tmp_path: Path) -> None:
         "data": "iris",
         "hold_out": 0.5,
         "hidden": (16, 8),
-        "umap": False,
+        "umap": "never",
         "early_stopping": True,
     }
     assert (options["learning_rate"], options["epochs"], options["batch_size"]) == (0.01, "auto", 7)
@@ -73,7 +73,7 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path, first: bool) -> Non
     config = ["--config", str(write(tmp_path, "seed = 5\numap = false\nepochs = 9\n"))]
     typed = ["--seed", "6", "--umap"]
     options = parsed(*(config + typed if first else typed + config))
-    assert (options["seed"], options["umap"], options["epochs"]) == (6, True, 9)
+    assert (options["seed"], options["umap"], options["epochs"]) == (6, "auto", 9)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ def test_a_run_folder_holds_what_it_should(run: Path) -> None:
         "latents.parquet",
         "model",
         "prior_samples.parquet",
+        "profiles.parquet",
         "report.html",
         "run.toml",
     }

@@ -8,7 +8,7 @@ import pytest
 
 from aaetools.cli import options
 from aaetools.cli.fit import fit
-from aaetools.cli.options import HiddenType, LabelsType, NumberOrAuto, SettingType, ShapeType
+from aaetools.cli.options import HiddenType, LabelsType, NumberOrAuto, SettingType, ShapeType, UmapType
 from aaetools.estimators import AdversarialAutoencoder
 from aaetools.networks import ARCHITECTURES
 from aaetools.preprocessing import SCALINGS
@@ -118,3 +118,31 @@ def test_completion_offers_bundled_data_and_files() -> None:
     assert offered[-1].type == "file"
     labels = LabelsType().shell_complete(click.Context(fit), fit.params[0], "")
     assert [item.value for item in labels] == ["partial", "full", "none"]
+
+
+@pytest.mark.parametrize(
+    ("words", "wish", "data"),
+    [
+        ((), "auto", "digits"),
+        (("--umap", "always", "wine"), "always", "wine"),
+        (("wine", "--umap"), "auto", "wine"),
+        (("--umap", "wine"), "auto", "wine"),
+        (("--umap", "--seed", "1"), "auto", "digits"),
+        (("--no-umap", "wine"), "never", "wine"),
+        (("--umap=never", "--umap"), "auto", "digits"),
+        (("--umap", "always", "--no-umap"), "never", "digits"),
+    ],
+)
+def test_umap_can_be_forced_and_its_old_spellings_mean_what_they_did(
+    words: tuple[str, ...], wish: str, data: str
+) -> None:
+    with fit.make_context("fit", list(words)) as context:
+        assert (context.params["umap"], context.params["data"]) == (wish, data)
+
+
+def test_umap_of_an_old_configuration_is_understood() -> None:
+    umap = UmapType()
+    assert [umap.convert(value, None, None) for value in (True, "false", "always")] == ["auto", "never", "always"]
+    with pytest.raises(click.BadParameter, match="'maybe' is none of auto, always, never"):
+        umap.convert("maybe", None, None)
+    assert [item.value for item in umap.shell_complete(None, None, "a")] == ["auto", "always"]  # type: ignore[arg-type]

@@ -2,11 +2,18 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
+
+from aaetools.analysis import Analysis, analysis_to_json, json_schema
+from aaetools.reports import render_markdown
+from aaetools.runs import read_analysis
 
 
 @pytest.fixture
@@ -56,3 +63,51 @@ def test_without_the_explorer_the_page_is_smaller_and_has_no_script(
     assert "<script" not in small
     assert "<script" in whole
     assert len(small) < len(whole) - 450_000
+
+
+def test_the_format_follows_the_suffix_or_goes_to_standard_output(
+    copy: Path, tmp_path: Path, run_cli: Callable[..., Any]
+) -> None:
+    analysis = read_analysis(copy)
+    for kind, document in (("json", analysis_to_json(analysis)), ("md", render_markdown(analysis))):
+        before = sorted(path.name for path in copy.iterdir())
+        assert run_cli("report", copy, "--format", kind).out == document
+        assert sorted(path.name for path in copy.iterdir()) == before
+        page = tmp_path / f"page.{kind}"
+        assert run_cli("report", copy, "--out", page).out == f"{page}\n"
+        assert page.read_text("utf-8") == document
+        assert run_cli("report", copy, "--out", page, "--format", "html", "--force").code == 2
+        assert run_cli("report", copy, "--format", kind, "--json").code == 2
+
+
+def test_the_json_of_a_real_run_fits_the_schema_that_is_printed(copy: Path, run_cli: Callable[..., Any]) -> None:
+    schema = json.loads(run_cli("report", "--schema").out)
+    assert schema == json_schema(Analysis)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    document = json.loads(run_cli("report", copy, "--format", "json").out)
+    jsonschema.validate(document, schema)
+    del document["data"]
+    with pytest.raises(jsonschema.ValidationError, match="'data' is a required property"):
+        jsonschema.validate(document, schema)
+
+
+@pytest.mark.slow
+def test_reports_and_comparisons_need_no_torch(copy: Path, run: Path) -> None:
+    code = """
+import sys
+class NoTorch:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "torch":
+            raise ImportError(name)
+sys.meta_path.insert(0, NoTorch())
+from aaetools.cli.main import main
+run, other, page = sys.argv[1:]
+assert main(["report", other]) == 0
+assert main(["report", other, "--format", "md", "--out", page + ".md"]) == 0
+assert main(["compare", run, other, "--out", page + ".html"]) == 0
+"""
+    page = copy.parent / "page"
+    done = subprocess.run([sys.executable, "-c", code, run, copy, page], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert page.with_suffix(".html").is_file()
+    assert page.with_suffix(".md").is_file()

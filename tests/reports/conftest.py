@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
 
+from aaetools.analysis import latent_space
 from aaetools.analysis.results import (
     AboutLabels,
     Agreement,
@@ -317,7 +318,15 @@ def build_analysis(
             reconstructions=np.clip(originals * 0.8 + 1 + rng.normal(size=originals.shape), 0, 16).astype(np.float32),
             samples=by_class.astype(np.float32),
             sample_labels=tuple(str(v) for v in np.repeat(strings, 10)),
+            walks=np.linspace(originals[:10], originals[10:], 9, axis=1).astype(np.float32),
+            walk_names=tuple(f"{i} to {i + 1}" for i in range(10)),
         )
+    profiles = None
+    if not images:
+        names = feature_names or tuple(f"pixel_{i // 8}_{i % 8}" for i in range(64))
+        of = strings if labels else ("main axis 1, - 2 sd", "main axis 1, + 2 sd")
+        profiles = pd.DataFrame([(name, feature) for name in of for feature in names], columns=["name", "feature"])
+        profiles = profiles.assign(decoded=rng.normal(3, 2, len(profiles)), mean=3.0, std=2.0)
 
     return Analysis(
         labels=dataclasses.replace(
@@ -397,8 +406,15 @@ def build_analysis(
             platform="Linux x86_64, Python 3.12",
             n_threads=2,
         ),
-        tables=Tables(rows=rows, history=history, prior_samples=prior_samples, images=pictures, previews=previews),
+        tables=Tables(rows, history, prior_samples, pictures, profiles=profiles, previews=previews),
         warnings=warnings,
+        latent_space=latent_space(
+            codes,
+            codes @ rng.normal(size=(n_dims, 6)) + rng.normal(size=(n_rows, 6)),
+            {"UMAP": neighbours} if umap else None,
+            random_state=0,
+            max_compared=200,
+        ),
     )
 
 
@@ -447,39 +463,79 @@ def make_analysis() -> MakeAnalysis:
     return build_analysis
 
 
+def build_rerun(analysis: Analysis, share: float, seed: int) -> Analysis:
+    """Return an analysis of the same rows whose run took another `share` of them for another class."""
+    rng, rows = np.random.default_rng(seed), analysis.tables.rows
+    called = rows["label_pred"].to_numpy(dtype=object).copy()
+    chosen = rng.random(len(rows)) < share
+    called[chosen] = rng.permutation(called[chosen])
+    parameters = {**analysis.model.parameters, "learning_rate": 0.001 / (seed + 1)}
+    return dataclasses.replace(
+        analysis,
+        model=dataclasses.replace(analysis.model, parameters=parameters),
+        tables=dataclasses.replace(analysis.tables, rows=rows.assign(label_pred=called)),
+    )
+
+
+def build_hostile(n_rows: int = 600) -> Analysis:
+    """Hostile strings wherever data can put a string."""
+    strings = HOSTILE
+    analysis = build_analysis(
+        classes=strings,
+        name=" ".join(strings[:12]),
+        feature_names=strings,
+        warnings=strings,
+        n_rows=n_rows,
+        images=False,
+    )
+    provenance = dataclasses.replace(
+        analysis.provenance,
+        command=" ".join(strings),
+        notes=strings,
+        versions=dict.fromkeys(strings, strings[0]),
+    )
+    model = dataclasses.replace(
+        analysis.model, parameters={text: text for text in strings}, prior=strings[0], scaling=strings[3]
+    )
+    data = dataclasses.replace(analysis.data, source=strings[0], target_name=strings[3])
+    ids = [strings[i % len(strings)] for i in range(n_rows)]
+    tables = dataclasses.replace(analysis.tables, rows=analysis.tables.rows.assign(row=ids))
+    return dataclasses.replace(analysis, provenance=provenance, model=model, data=data, tables=tables)
+
+
 @cache
 def _rendered(variant: str) -> str:
-    from aaetools.reports import render
+    from aaetools.analysis import compare
+    from aaetools.reports import render, render_comparison
 
     if variant == "hostile":
-        strings = HOSTILE
-        analysis = build_analysis(
-            classes=strings,
-            name=" ".join(strings[:12]),
-            feature_names=strings,
-            warnings=strings,
-            n_rows=600,
-            images=False,
-        )
-        provenance = dataclasses.replace(
-            analysis.provenance,
-            command=" ".join(strings),
-            notes=strings,
-            versions=dict.fromkeys(strings, strings[0]),
-        )
-        model = dataclasses.replace(
-            analysis.model, parameters={text: text for text in strings}, prior=strings[0], scaling=strings[3]
-        )
-        data = dataclasses.replace(analysis.data, source=strings[0], target_name=strings[3])
-        ids = [strings[i % len(strings)] for i in range(600)]
-        tables = dataclasses.replace(analysis.tables, rows=analysis.tables.rows.assign(row=ids))
-        return render(dataclasses.replace(analysis, provenance=provenance, model=model, data=data, tables=tables))
+        return render(build_hostile())
+    if variant == "comparison":
+        first = build_analysis(classes=("setosa", "versicolor", "virginica"), n_rows=240, images=False)
+        runs = [first, build_rerun(first, 0.3, 1)]
+        return render_comparison(compare(runs, ["many labels", "few labels"], n_bootstrap=50), runs)
+    if variant == "hostile comparison":
+        first = build_hostile()
+        runs = [first, *(build_rerun(first, 0.2, seed) for seed in (1, 2))]
+        return render_comparison(compare(runs, [HOSTILE[0], HOSTILE[3], HOSTILE[15]], n_bootstrap=50), runs)
     return render(build_analysis(**VARIANTS[variant]))
 
 
 @pytest.fixture
+def make_rerun() -> Callable[[Analysis, float, int], Analysis]:
+    """Change the predictions of an analysis; arguments as of `build_rerun`."""
+    return build_rerun
+
+
+@pytest.fixture
+def hostile_analysis() -> Analysis:
+    """An analysis full of hostile strings."""
+    return build_hostile()
+
+
+@pytest.fixture
 def page_of() -> Callable[[str], str]:
-    """Return the page of a variant, or of one full of hostile strings ("hostile"); each is made once."""
+    """Return a page, made once: of a variant, of one full of hostile strings ("hostile"), or of a comparison."""
     return _rendered
 
 

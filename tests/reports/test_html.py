@@ -32,7 +32,9 @@ VARIANTS = [
     pytest.param("fifty classes", marks=pytest.mark.slow),
     "one latent dimension",
     "no baselines, no UMAP",
+    "comparison",
     pytest.param("hostile", marks=pytest.mark.slow),
+    pytest.param("hostile comparison", marks=pytest.mark.slow),
 ]
 VOID = {"meta", "img", "link", "br", "hr", "input"}
 
@@ -250,9 +252,25 @@ def test_digits_page_has_every_chapter_in_order(page_of: Pages) -> None:
     page = Page(page_of("digits"))
     sections = [section["id"] for section in page.all("section")]
     assert sections == ["summary", *CHAPTERS]
-    assert len(page.all("img")) == 15
+    assert len(page.all("img")) == 18
     for words in ("LabelSpreading", "aaetools fit --labels partial", "5f3c" * 16, "scikit-learn", "MMD"):
         assert words in page.words
+
+
+def test_the_latent_space_is_shown_as_far_as_it_is_known(make_analysis: Any) -> None:
+    analysis = make_analysis(images=False, classes=("a", "b"), n_rows=60)
+    chapter = CHAPTERS["space"](analysis)
+    assert chapter is not None
+    assert chapter.verdict == analysis.latent_space.verdict
+    *_, heat_map = chapter.blocks
+    assert "Heat map of 12 features" in heat_map.alt
+    assert "The 12 features that differ most are shown." in heat_map.how
+    old = dataclasses.replace(analysis, latent_space=None)
+    shown = CHAPTERS["space"](old)
+    assert shown is not None
+    assert len(shown.blocks) == 1
+    bare = dataclasses.replace(old, tables=dataclasses.replace(old.tables, profiles=None))
+    assert CHAPTERS["space"](bare) is None
 
 
 def test_doubtful_labels_rows_to_label_and_shares_are_listed(page_of: Pages, make_analysis: Any) -> None:

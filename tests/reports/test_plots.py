@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from aaetools.analysis import latent_space
 from aaetools.analysis.results import (
     CalibrationBin,
     CalibrationCurve,
@@ -55,6 +56,16 @@ HISTORY = pd.DataFrame(
         "generator_loss": [0.7, 0.7, 0.7],
         "discriminator_accuracy": [0.9, 0.6, 0.5],
         "seconds": [0.1, 0.2, 0.3],
+    }
+)
+SPACE = latent_space(np.c_[X, Y, 0 * X], np.c_[X, Y, X * Y], {"UMAP": np.c_[X, Y]}, random_state=0)
+PROFILES = pd.DataFrame(
+    {
+        "name": ["a", "a", "b", "b"],
+        "feature": ["$x", "y", "$x", "y"],
+        "decoded": [1.0, 2.0, 5.0, 4.0],
+        "mean": [3.0, 2.0, 3.0, 2.0],
+        "std": [1.0, 0.0, 1.0, 0.0],
     }
 )
 
@@ -101,6 +112,10 @@ CALLS: dict[str, Any] = {
     "class_samples": lambda ax: plots.class_samples(ax, RNG.random((6, 4, 4)), ["a"] * 3 + ["b"] * 3),
     "training_curves": lambda ax: plots.training_curves(ax, HISTORY),
     "discriminator_curve": lambda ax: plots.discriminator_curve(ax, HISTORY),
+    "neighbour_recall": lambda ax: plots.neighbour_recall(ax, SPACE),
+    "axis_spread": lambda ax: plots.axis_spread(ax, SPACE.spread, SPACE.dead_axes),
+    "image walks": lambda ax: plots.walks(ax, RNG.random((2, 5, 4, 4)), ["a to b", "b to a"]),
+    "feature_profiles": lambda ax: plots.feature_profiles(ax, PROFILES),
     "prior_match_grid": lambda ax: plots.prior_match_grid(ax, [fit("overall", 0.8), fit("a", 30, verdict="not met")]),
     "calibration_curve": lambda ax: plots.calibration_curve(ax, CURVE),
 }
@@ -296,3 +311,25 @@ def test_axis_names_that_explain_themselves_get_no_second_unit(ax: Axes) -> None
 
 def test_unknown_effects_leave_a_gap(ax: Axes) -> None:
     draw(plots.prior_match_grid(ax, [dataclasses.replace(fit("a", 1.0), effect_ratio=float("nan")), fit("b", 2.0)]))
+
+
+def test_profiles_are_coloured_by_side_of_the_mean_and_constant_features_not_at_all(ax: Axes) -> None:
+    plots.feature_profiles(ax, PROFILES, ["y", "$x"])
+    pixels = np.asarray(ax.images[0].get_array())
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["y", r"\$x"]
+    assert (pixels[0, :, 3] == 0).all()
+    np.testing.assert_allclose(pixels[1, 0, :3], to_rgb(plots.PALETTE[2]))
+    np.testing.assert_allclose(pixels[1, 1, :3], to_rgb(plots.PALETTE[0]))
+    assert [text.get_text() for text in ax.texts] == ["2", "4", "1", "5"]
+
+
+def test_neighbours_are_told_with_their_interval_and_dead_axes_are_marked(ax: Axes) -> None:
+    plots.neighbour_recall(ax, SPACE)
+    labels = [tick.get_text() for tick in ax.get_yticklabels()]
+    assert labels == ["codes, 3 axes", "UMAP, 2 axes", "PCA, 2 axes", "UMAP, 2 axes", "PCA, 2 axes"]
+    shown = [text.get_text() for text in ax.texts if text.get_text().endswith("%")]
+    assert shown == [f"{part.recall[1].value:.0%}" for part in SPACE.preservation]
+    other = ax.figure.add_subplot()  # type: ignore[union-attr]
+    plots.axis_spread(other, SPACE.spread, SPACE.dead_axes)
+    assert SPACE.dead_axes == (2,)
+    assert [list(np.asarray(line.get_xdata())) for line in other.lines] == [[2]]

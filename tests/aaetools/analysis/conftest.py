@@ -30,8 +30,11 @@ class GaussianTestPrior:
         labels = drawn if labels is None else torch.where(labels < 0, drawn, labels)
         return self.means[labels] + torch.randn((n, self.n_dims), generator=generator)
 
+    def class_log_likelihood(self, z: torch.Tensor) -> torch.Tensor:
+        return -0.5 * (z[:, None] - self.means[None]).square().sum(2)
+
     def class_log_posterior(self, z: torch.Tensor) -> torch.Tensor:
-        return (-0.5 * (z[:, None] - self.means[None]).square().sum(2)).log_softmax(1)
+        return self.class_log_likelihood(z).log_softmax(1)
 
     def describe(self) -> dict[str, Any]:
         return {"n_dims": self.n_dims}

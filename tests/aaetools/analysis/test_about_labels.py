@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sklearn.datasets import make_blobs
 
 from aaetools import AdversarialAutoencoder
+from aaetools.analysis import audit_labels, find_novel_classes, suggest_labels
 from aaetools.analysis.about_labels import CHEAP_LABEL_PARTS, LABEL_PARTS, MAX_ROWS, about_labels
 from aaetools.analysis.results import AboutLabels
 from aaetools.exceptions import DataError
@@ -37,6 +38,14 @@ def test_by_default_all_is_asked_that_needs_no_further_fit(fitted: Fitted) -> No
     assert filled(found) == set(CHEAP_LABEL_PARTS)
     assert notes == ()
     assert len(said) == len(CHEAP_LABEL_PARTS)
+
+
+def test_parts_that_share_a_graph_say_what_they_say_alone(fitted: Fitted) -> None:
+    found, _ = about_labels(*fitted, random_state=3)
+    assert found.audit == audit_labels(*fitted, random_state=3)
+    assert found.novel_classes == find_novel_classes(*fitted, random_state=3)
+    assert found.suggestions is not None
+    assert found.suggestions == suggest_labels(*fitted, found.suggestions.n, random_state=3)
 
 
 def test_only_what_is_named_is_asked(fitted: Fitted) -> None:

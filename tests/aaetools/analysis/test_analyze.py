@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,12 @@ import pandas as pd
 import pytest
 
 from aaetools.analysis.analyze import _spread_over, analyze
+from aaetools.analysis.latent_paths import class_centres
 from aaetools.analysis.results import Analysis
 from aaetools.exceptions import DataError, LabelError
 
 FAST: dict[str, Any] = {"embed": False, "n_resamples": 39, "baselines": ("knn",)}
+QUICK: dict[str, Any] = {**FAST, "n_resamples": 19, "label_parts": (), "n_clusters": 2}
 
 
 def test_the_row_table_has_the_documented_columns_in_order(analysis: Analysis) -> None:
@@ -213,6 +217,7 @@ def test_stages_are_announced(digits: Any, digits_model: Any) -> None:
         "clustering",
         *(f"asking the labels: {part}" for part in ("audit", "suggestions", "novel classes", "shares")),
         "testing the prior match",
+        "comparing neighbours",
         "drawing samples",
     ]
 
@@ -257,3 +262,74 @@ def test_too_few_hold_out_rows_leave_the_prior_match_to_the_training_rows(
     assert found.prior_match.split == "train"
     assert found.prior_match.n > 9
     assert any("the prior match uses training rows" in note for note in found.provenance.notes)
+
+
+def test_neighbours_are_those_of_hold_out_rows_and_the_map_is_judged_with_the_codes(
+    analysis: Analysis, digits: Any, make_model: Any
+) -> None:
+    found = analysis.latent_space
+    assert found is not None
+    assert (found.split, found.n, found.n_axes) == ("holdout", len(digits.X_holdout), 4)
+    assert {(p.space, p.of) for p in found.preservation} >= {("codes", "features"), ("latent map", "codes")}
+    assert found.prior_dimension is not None
+    # codes of two axes are their own map, and without hold-out rows there are those of training
+    flat = analyze(make_model(2).fit(digits.X), digits.X, **QUICK).latent_space
+    assert flat is not None
+    assert (flat.split, {p.space for p in flat.preservation}) == ("train", {"codes", "PCA"})
+
+
+def test_ways_between_classes_are_stored_as_images(analysis: Analysis) -> None:
+    images = analysis.tables.images
+    assert images is not None
+    assert images.walks is not None
+    assert images.walks.shape == (4, 9, 8, 8)
+    assert images.walk_names == ("0 to 1", "1 to 2", "2 to 3", "3 to 0")
+    np.testing.assert_allclose(images.walks[0, -1], images.walks[1, 0], rtol=1e-5)
+    assert analysis.tables.profiles is None
+
+
+def test_without_classes_the_ways_lead_along_the_main_axes(digits: Any, make_model: Any) -> None:
+    shaped = SimpleNamespace(name="digits", image_shape=(8, 8))
+    images = analyze(make_model(3).fit(digits.X), digits.X, dataset=shaped, **QUICK).tables.images
+    assert images is not None
+    assert images.walks is not None
+    assert images.walks.shape == (3, 9, 8, 8)
+    assert images.walk_names[0].startswith("main axis 1 (")
+
+
+def test_rows_that_are_no_images_get_a_profile_of_each_class(digits: Any, digits_model: Any) -> None:
+    profiles = analyze(digits_model, digits.X, digits.y, **QUICK).tables.profiles
+    assert profiles is not None
+    assert list(profiles.columns) == ["name", "feature", "decoded", "mean", "std"]
+    assert len(profiles) == 4 * 64
+    assert list(profiles["name"].unique()) == ["0", "1", "2", "3"]
+    by_name = profiles[profiles["name"] == "2"]
+    np.testing.assert_allclose(by_name["mean"], digits.X.mean(axis=0))
+    centre = class_centres(digits_model)[2:3]
+    np.testing.assert_allclose(by_name["decoded"], digits_model.inverse_transform(centre)[0], rtol=1e-5)
+
+
+def test_what_is_no_wish_for_a_picture_is_refused(digits: Any, digits_model: Any) -> None:
+    with pytest.raises(DataError, match="embed must be 'auto', 'always' or 'never', not 'yes'"):
+        analyze(digits_model, digits.X, digits.y, embed="yes")  # type: ignore[arg-type]
+
+
+def test_too_few_rows_for_neighbours_are_a_note(digits: Any, make_model: Any) -> None:
+    model = make_model(2).fit(digits.X[:10])
+    found = analyze(model, digits.X[:10], **QUICK)
+    assert found.latent_space is None
+    assert any("fewer than 11 rows" in note for note in found.provenance.notes)
+
+
+@pytest.mark.parametrize(("wish", "force"), [("auto", False), (True, False), ("always", True)])
+def test_the_wish_for_a_picture_reaches_umap(
+    monkeypatch: pytest.MonkeyPatch, digits: Any, make_model: Any, wish: Any, force: bool
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(
+        import_module("aaetools.analysis.analyze"),  # the package has a function of that name
+        "umap_embed",
+        lambda codes, seed, forced: (asked.append(forced), (None, {"skipped": "a test"}))[1],
+    )
+    analyze(make_model(2).fit(digits.X), digits.X, **{**QUICK, "embed": wish})
+    assert asked == [force]

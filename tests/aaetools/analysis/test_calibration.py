@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
+from scipy.special import softmax
 from scipy.stats import binomtest
 from sklearn.metrics import log_loss
 
@@ -16,6 +17,7 @@ from aaetools.analysis.calibration import (
     choose_rule,
     doubts,
     fit_temperature,
+    likeliest_temperature,
     scale_probabilities,
 )
 from aaetools.analysis.intervals import error_bound
@@ -68,6 +70,14 @@ def test_too_few_labels_and_no_errors_are_refused() -> None:
     proba, _ = draws(100, 1)
     with pytest.raises(LabelError, match="none of 100 labels held back is predicted wrongly"):
         fit_temperature(proba, proba.argmax(axis=1))
+
+
+def test_the_temperature_of_calibrated_log_odds_is_recovered() -> None:
+    random = np.random.default_rng(0)
+    log_odds = random.normal(size=(4000, 3)) * 2
+    p = softmax(log_odds, axis=1)
+    codes = (random.random((4000, 1)) > p.cumsum(axis=1)).sum(axis=1)
+    assert likeliest_temperature(5 * log_odds, codes) == pytest.approx(5, rel=0.1)
 
 
 def test_doubts_keep_their_digits_near_certainty() -> None:

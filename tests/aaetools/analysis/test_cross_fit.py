@@ -13,9 +13,7 @@ from aaetools import AdversarialAutoencoder
 from aaetools.analysis.cross_fit import (
     CROSS_FITS,
     LabeledRows,
-    fit_temperature,
     fold_numbers,
-    log_softmax,
     pool,
 )
 
@@ -66,14 +64,6 @@ def test_folds_leave_every_class_a_label() -> None:
     for fold in range(3):
         assert set(codes[(folds >= 0) & (folds != fold)]) == {0, 1}
     assert np.bincount(folds[folds >= 0]).max() - np.bincount(folds[folds >= 0]).min() <= 1
-
-
-def test_the_temperature_of_calibrated_log_odds_is_recovered() -> None:
-    random = np.random.default_rng(0)
-    log_odds = random.normal(size=(4000, 3)) * 2
-    p = np.exp(log_softmax(log_odds))
-    codes = (random.random((4000, 1)) > p.cumsum(axis=1)).sum(axis=1)
-    assert fit_temperature(5 * log_odds, codes) == pytest.approx(5, rel=0.1)
 
 
 def test_pooling_drops_an_opinion_that_is_noise() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 from scipy.special import gamma, hyp1f1
 from scipy.stats import energy_distance, wasserstein_distance_nd
 
@@ -176,6 +177,34 @@ def test_sliced_wasserstein_is_that_of_pot_on_the_same_projections() -> None:
         ),
     }.items():
         assert value(target, name, codes) == pytest.approx(float(peer()), abs=1e-6)
+
+
+def by_geomloss(kind: str, codes: Any, reference: Any, blur: float = 1.0) -> float:
+    """Return geomloss' distance without the share of its means that is each point's distance to itself."""
+    loss = pytest.importorskip("geomloss").SamplesLoss(kind, blur=blur, backend="tensorized")
+    own = {"energy": 0.0, "gaussian": 1.0}[kind]  # what the kernel gives for a point and itself
+    found, sign = 2 * float(loss(torch.as_tensor(codes).double(), torch.as_tensor(reference).double())), 2 * own - 1
+    for points in (codes, reference):
+        n, apart = len(points), cdist(points, points)
+        mean = float((apart if kind == "energy" else np.exp(-np.square(apart / blur) / 2)).mean())
+        found += sign * ((n * mean - own) / (n - 1) - mean)
+    return found
+
+
+@pytest.mark.parametrize("prior", MIXTURES)
+@pytest.mark.parametrize("name", ["mmd", "energy"])
+def test_kernel_distances_average_over_features_and_directions_to_those_of_geomloss(name: str, prior: str) -> None:
+    drawn = target_of(MIXTURES[prior], 150)
+    codes = 0.8 * drawn.draw(150, np.random.default_rng(3)) + np.float32(0.3)
+    reference = drawn.draw(600, np.random.default_rng(4))
+    targets = [Target(150, 3, drawn.draw, (seed,), given=reference) for seed in range(30)]
+    found = np.array([value(target, name, codes) for target in targets])
+    if name == "energy":
+        exact = by_geomloss("energy", codes, reference)
+    else:
+        blurs = np.sqrt(divergences._bandwidths(targets[0]))
+        exact = float(np.mean([by_geomloss("gaussian", codes, reference, float(blur)) for blur in blurs]))
+    assert abs(found.mean() - exact) < 3 * found.std(ddof=1) / np.sqrt(len(found))
 
 
 def test_sliced_distances_lie_below_the_wasserstein_distance() -> None:

@@ -66,6 +66,15 @@ def test_umap_is_skipped_with_a_reason(codes: Any, reason: str) -> None:
 
 
 @pytest.mark.slow
+def test_two_dimensions_are_embedded_if_asked_for() -> None:
+    points, parameters = umap_embed(normal(50, 2), 0, force=True)
+    assert points is not None
+    assert points.shape == (50, 2)
+    assert "skipped" not in parameters
+    assert umap_embed(normal(19, 2), 0, force=True)[0] is None
+
+
+@pytest.mark.slow
 def test_umap_is_reproducible_and_keeps_groups_apart() -> None:
     codes = normal(80, 4)
     codes[40:] += 40

@@ -359,3 +359,26 @@ def test_nearest_neighbours_above_four_dimensions_are_left_out_or_refused() -> N
     prior = named_prior("gaussian", n_dims=5)
     with pytest.raises(DataError, match="knn_kl is not computed above 4"):
         prior_match(normal(30, 5, 0), prior, statistics=("knn_kl",))
+
+
+def test_large_classes_of_nearly_equal_size_share_samples_of_the_prior() -> None:
+    prior = named_prior("simplex", n_dims=2, n_classes=3)
+    labels = np.repeat([0, 1, 2], [25, 520, 560])
+    codes = prior.sample(1_105, labels=torch.as_tensor(labels), generator=torch.Generator().manual_seed(0)).numpy()
+
+    def tested(rows: slice) -> PriorMatch:
+        return prior_match(
+            codes[rows],
+            prior,
+            labels[rows],
+            statistics=["energy"],
+            max_class_codes=None,
+            n_resamples=39,
+            random_state=0,
+        )
+
+    match, alone = tested(slice(None)), tested(slice(0, 545))
+    sizes = [(result.scope, result.n) for result in match.results]
+    assert sizes == [("overall", 1_105), ("0", 25), ("1", 520), ("2", 520)]
+    assert "40 codes are left out so that classes of nearly equal size share samples of the prior." in match.notes
+    assert not any("left out" in note for note in alone.notes)

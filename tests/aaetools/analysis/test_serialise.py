@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 
+from aaetools.analysis.comparison_results import Comparison
 from aaetools.analysis.results import Analysis, Clustering, PriorMatch
 from aaetools.analysis.serialise import (
     analysis_from_json,
     analysis_json_schema,
     analysis_to_json,
+    json_schema,
     json_value,
     result_from_json,
     result_to_json,
 )
 from aaetools.exceptions import ModelFileError
+
+ROOT = Path(__file__).parents[3]
 
 
 def numbers(analysis: Analysis) -> dict[str, Any]:
@@ -76,6 +82,17 @@ def test_damage_is_named(analysis: Analysis) -> None:
         analysis_from_json(json.dumps(document), analysis.tables)
 
 
+def test_what_was_added_later_may_be_missing(analysis: Analysis) -> None:
+    document = json.loads(analysis_to_json(analysis))
+    del document["latent_space"]
+    back = analysis_from_json(json.dumps(document), analysis.tables)
+    assert back.latent_space is None
+    assert back.prior_match == analysis.prior_match
+    del document["model"]
+    with pytest.raises(ModelFileError, match="damaged at model"):
+        analysis_from_json(json.dumps(document), analysis.tables)
+
+
 def test_the_schema_describes_every_part(analysis: Analysis) -> None:
     schema = analysis_json_schema()
     assert set(schema["properties"]) == set(json.loads(analysis_to_json(analysis)))
@@ -105,3 +122,21 @@ def test_a_part_of_another_kind_or_damaged_is_refused(analysis: Analysis) -> Non
         result_from_json(json.dumps(document | {"schema_version": 99}), PriorMatch)
     with pytest.raises(ModelFileError, match="not JSON"):
         result_from_json(text[: len(text) // 2], PriorMatch)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("analysis", Analysis), ("comparison", Comparison)])
+def test_the_published_schemas_are_those_of_this_release(name: str, kind: type) -> None:
+    """After a change: ``aaetools report --schema`` and ``aaetools compare --schema`` print them."""
+    published = json.loads((ROOT / "docs" / "schema" / f"{name}.json").read_text("utf-8"))
+    assert published == json_schema(kind)
+
+
+def test_analyses_and_their_parts_fit_their_schemas(analysis: Analysis) -> None:
+    odd = replace(analysis, model=replace(analysis.model, fit_seconds=float("nan")))
+    jsonschema.validate(json.loads(analysis_to_json(odd)), json_schema(Analysis))
+    document, schema = json.loads(result_to_json(analysis.prior_match)), json_schema(PriorMatch)
+    jsonschema.validate(document, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document | {"kind": "Clustering"}, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document | {"schema_version": 99}, schema)

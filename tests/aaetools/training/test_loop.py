@@ -47,7 +47,7 @@ def test_the_history_holds_epoch_means_and_progress_rises_evenly() -> None:
 
 
 def test_a_loss_that_is_not_finite_stops_training_and_is_named() -> None:
-    with pytest.raises(TrainingError, match="loss is nan in epoch 2"):
+    with pytest.raises(TrainingError, match="loss is nan in step 2 of 3 of epoch 2: training diverged"):
         fit_loop(Counter(bad_step=5), Batches(3), 4)
 
 
