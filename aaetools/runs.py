@@ -2,9 +2,9 @@
 
 A run folder holds ``model/`` (see :mod:`aaetools.persistence`), ``latents.parquet`` (one line per row of the
 data), ``history.jsonl`` (one line per epoch), ``prior_samples.parquet``, ``images.npz`` (for images only) or
-``profiles.parquet`` (for anything else), ``analysis.json``, ``report.html`` and ``run.toml``. The last one says what
-made the run and lists checksums of the others; they find damage and are no protection against somebody who writes the
-folder on purpose.
+``profiles.parquet`` (for anything else), ``previews.npz`` (what single rows are recognised by), ``analysis.json``,
+``report.html`` and ``run.toml``. The last one says what made the run and lists checksums of the others; they find
+damage and are no protection against somebody who writes the folder on purpose.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from aaetools.staging import TEMPORARY, move_into_place
 if TYPE_CHECKING:  # the target is checked before anything heavy is imported
     import pandas as pd
 
-    from aaetools.analysis import Analysis, Images, Tables
+    from aaetools.analysis import Analysis, Images, Previews, Tables
     from aaetools.analysis.results import DataSummary
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
 _MODEL, _RUN, _REPORT = "model", "run.toml", "report.html"
 _LATENTS, _HISTORY, _PRIOR_SAMPLES = "latents.parquet", "history.jsonl", "prior_samples.parquet"
 _ANALYSIS, _IMAGES, _PROFILES = "analysis.json", "images.npz", "profiles.parquet"
+_PREVIEWS = "previews.npz"
 _CLASSIFICATION, _EFFECT = "classification.json", "label-effect.json"
 RESULT_FILES = (
     "prior-match.json",
@@ -57,7 +58,19 @@ RESULT_FILES = (
     "latent.json",
 )
 """What commands that look closer at a run add to it; their checksums are in no list."""
-_ENTRIES = {_MODEL, _RUN, _REPORT, _LATENTS, _HISTORY, _PRIOR_SAMPLES, _ANALYSIS, _IMAGES, _PROFILES, *RESULT_FILES}
+_ENTRIES = {
+    _MODEL,
+    _RUN,
+    _REPORT,
+    _LATENTS,
+    _HISTORY,
+    _PRIOR_SAMPLES,
+    _ANALYSIS,
+    _IMAGES,
+    _PROFILES,
+    _PREVIEWS,
+    *RESULT_FILES,
+}
 
 # Columns that readers of the tables rely on; there is also one column per latent axis.
 _ROW_TEXT = ("split", "label_given", "label_true", "label_pred")
@@ -247,7 +260,9 @@ def _table_files(analysis: Analysis) -> dict[str, bytes]:
         _ANALYSIS: analysis_to_json(analysis).encode("ascii"),
     }
     if tables.images is not None:
-        files[_IMAGES] = _npz(tables.images)
+        files[_IMAGES] = _images_npz(tables.images)
+    if tables.previews is not None:
+        files[_PREVIEWS] = _previews_npz(tables.previews)
     if tables.profiles is not None:
         files[_PROFILES] = _parquet(tables.profiles)
     return files
@@ -268,24 +283,40 @@ def _json_lines(history: pd.DataFrame) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode("ascii")
 
 
-def _npz(images: Images) -> bytes:
-    import numpy as np
-
-    def texts(values: tuple[str, ...]) -> Any:
-        # as UTF-8 JSON: numpy's own strings lose trailing NULs, and objects would need pickle
-        return np.frombuffer(json.dumps(list(values)).encode("ascii"), dtype=np.uint8)
-
+def _images_npz(images: Images) -> bytes:
     arrays = {
         "originals": images.originals,
         "reconstructions": images.reconstructions,
         "samples": images.samples,
-        "sample_labels": texts(images.sample_labels),
+        "sample_labels": _strings(images.sample_labels),
     }
     if images.walks is not None:
-        arrays |= {"walks": images.walks, "walk_names": texts(images.walk_names)}
+        arrays |= {"walks": images.walks, "walk_names": _strings(images.walk_names)}
+    return _npz(**arrays)
+
+
+def _previews_npz(previews: Previews) -> bytes:
+    arrays: dict[str, Any] = {"rows": previews.rows}
+    if previews.thumbnails is not None:
+        arrays["thumbnails"] = previews.thumbnails
+    if previews.features is not None:
+        arrays |= {"features": previews.features, "feature_names": _strings(previews.feature_names)}
+    return _npz(**arrays)
+
+
+def _npz(**arrays: Any) -> bytes:
+    import numpy as np
+
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
+
+
+def _strings(strings: tuple[str, ...]) -> Any:
+    """Return strings as JSON in bytes: numpy's own lose trailing NULs, and objects would need pickle."""
+    import numpy as np
+
+    return np.frombuffer(json.dumps(list(strings)).encode("ascii"), dtype=np.uint8)
 
 
 def _run_toml(analysis: Analysis, config: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
@@ -353,18 +384,21 @@ def read_analysis(path: str | os.PathLike[str]) -> Analysis:
 
     folder = _existing_run(path)
     sums = _checksums(folder)
-    images, profiles = folder / _IMAGES, folder / _PROFILES
+    images, profiles, previews = folder / _IMAGES, folder / _PROFILES, folder / _PREVIEWS
     tables = Tables(
         rows=_parsed(_checked(folder / _LATENTS, sums), folder / _LATENTS, _read_rows),
         history=_parsed(_checked(folder / _HISTORY, sums), folder / _HISTORY, _read_history),
         prior_samples=_parsed(_checked(folder / _PRIOR_SAMPLES, sums), folder / _PRIOR_SAMPLES, _read_prior_samples),
         images=_parsed(_checked(images, sums), images, _read_images) if _IMAGES in sums else None,
         profiles=_parsed(_checked(profiles, sums), profiles, _read_profiles) if _PROFILES in sums else None,
+        previews=_parsed(_checked(previews, sums), previews, _read_previews) if _PREVIEWS in sums else None,
     )
     analysis = _read_document(folder, sums, tables)
     n_rows = analysis.data.n_train + analysis.data.n_holdout
     if len(tables.rows) != n_rows:
         raise _damaged(folder / _LATENTS, f"it has {len(tables.rows)} rows, {_ANALYSIS} says {n_rows}")
+    if tables.previews is not None and len(tables.previews.rows) and tables.previews.rows.max() >= n_rows:
+        raise _damaged(previews, f"it shows row {tables.previews.rows.max()} of {n_rows}")
     return analysis
 
 
@@ -530,3 +564,26 @@ def _read_images(content: bytes) -> Images:
             walks=arrays.get("walks"),  # runs of earlier releases have none
             walk_names=tuple(json.loads(arrays["walk_names"].tobytes())) if "walks" in arrays else (),
         )
+
+
+def _read_previews(content: bytes) -> Previews:
+    import numpy as np
+
+    from aaetools.analysis import Previews
+
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        names = arrays.get("feature_names")
+        found = Previews(
+            rows=arrays["rows"],
+            thumbnails=arrays.get("thumbnails"),
+            feature_names=() if names is None else tuple(json.loads(names.tobytes())),
+            features=arrays.get("features"),
+        )
+    rows, pictures, values = found.rows, found.thumbnails, found.features
+    if rows.ndim != 1 or rows.dtype.kind != "i" or (len(rows) and rows.min() < 0):
+        raise ValueError("'rows' does not hold positions of rows")
+    if pictures is not None and (pictures.dtype != np.uint8 or pictures.ndim < 3 or len(pictures) != len(rows)):
+        raise ValueError("'thumbnails' does not hold one picture of each row")
+    if values is not None and values.shape != (len(rows), len(found.feature_names)):
+        raise ValueError("'features' does not hold one value of each row and name")
+    return found

@@ -32,6 +32,7 @@ from aaetools.cli.options import (
     ShapeType,
     UmapType,
     device_option,
+    explorer_option,
     force_option,
     id_column_option,
     json_option,
@@ -93,6 +94,7 @@ class FitOptions:
     compile: bool
     n_clusters: int | str
     umap: str
+    explorer: bool
     force: bool
     as_json: bool
     quiet: bool
@@ -298,6 +300,7 @@ Examples:
     help="Whether the report has a UMAP picture; auto: where there are more than two latent dimensions. "
     "--umap alone is auto, --no-umap is never.",
 )
+@explorer_option
 @force_option
 @config_option
 @json_option
@@ -338,7 +341,14 @@ def _fit(options: FitOptions, command: str, configuration: dict[str, Any]) -> No
 
             if options.labels.kind == "partial" and chosen.per_class is not None:
                 configuration["labels-per-class"] = chosen.per_class
-            write_run(out, model, analysis, render_report(analysis, executor), configuration, force=options.force)
+            write_run(
+                out,
+                model,
+                analysis,
+                render_report(analysis, executor, explorer=options.explorer),
+                configuration,
+                force=options.force,
+            )
     _tell(options, analysis, out, time.perf_counter() - started)
 
 

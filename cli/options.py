@@ -34,6 +34,7 @@ __all__ = [
     "UmapType",
     "data_argument",
     "device_option",
+    "explorer_option",
     "force_option",
     "id_column_option",
     "json_option",
@@ -233,6 +234,12 @@ device_option = click.option(
     metavar="NAME",
     default="auto",
     help="Where the networks run: auto, cpu, cuda, cuda:1 and so on.",
+)
+explorer_option = click.option(
+    "--explorer/--no-explorer",
+    default=True,
+    help="Whether the report has the map of all rows to explore; without it the page runs no script and is 0.5 MB or "
+    "more smaller.",
 )
 id_column_option = click.option(
     "--id-column",

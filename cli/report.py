@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from aaetools.cli.formats import FORMATS, SUFFIXES, format_option, prepare_document, schema_option
-from aaetools.cli.options import force_option, json_option, out_file_option, run_argument
+from aaetools.cli.options import explorer_option, force_option, json_option, out_file_option, run_argument
 
 __all__ = ["report"]
 
@@ -17,6 +17,7 @@ __all__ = ["report"]
 Examples:
   aaetools report runs/digits
   aaetools report runs/digits --out digits.html
+  aaetools report runs/digits --out small.html --no-explorer
   aaetools report runs/digits --format md > digits.md
 """
 )
@@ -24,9 +25,10 @@ Examples:
 @out_file_option(*SUFFIXES, default="report.html in RUN, which is replaced; json and md are printed")
 @format_option
 @schema_option("Analysis")
+@explorer_option
 @force_option
 @json_option
-def report(run: Path, out: Path | None, kind: str | None, force: bool, as_json: bool) -> None:
+def report(run: Path, out: Path | None, kind: str | None, explorer: bool, force: bool, as_json: bool) -> None:
     """Make the report of a run again.
 
     It is made from the files in RUN; neither the data nor the model is needed. What aaetools label-effect and
@@ -45,7 +47,7 @@ def report(run: Path, out: Path | None, kind: str | None, force: bool, as_json: 
     if chosen == "html":
         from aaetools.reports import render
 
-        document = render(analysis)
+        document = render(analysis, explorer=explorer)
     elif chosen == "md":
         from aaetools.reports import render_markdown
 

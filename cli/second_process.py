@@ -46,24 +46,25 @@ def second_process() -> Iterator[Executor | None]:
         executor.shutdown(cancel_futures=True)
 
 
-def render_report(analysis: Analysis, executor: Executor | None = None) -> str:
+def render_report(analysis: Analysis, executor: Executor | None = None, *, explorer: bool = True) -> str:
     """Return the report of an analysis, rendered in the second process if there is one that still runs."""
     if executor is not None:
         try:
-            return executor.submit(_render, analysis).result()
+            return executor.submit(_render, analysis, explorer).result()
         except BrokenProcessPool:
             pass
-    return _render(analysis)
+    return _render(analysis, explorer)
 
 
-def _render(analysis: Analysis) -> str:
+def _render(analysis: Analysis, explorer: bool) -> str:
     from aaetools.reports import render  # not at the top of this module: where it runs it loads matplotlib
 
-    return render(analysis)
+    return render(analysis, explorer=explorer)
 
 
 def _get_ready() -> None:
     """Import and compile; whatever goes wrong here will go wrong again, and be told, when it is needed."""
+    import bokeh.plotting  # noqa: F401
     import umap  # noqa: F401
 
     from aaetools.analysis import compile_umap

@@ -22,6 +22,7 @@ __all__ = [
     "Answer",
     "Block",
     "Chapter",
+    "Explorer",
     "Figure",
     "Listing",
     "Note",
@@ -155,7 +156,25 @@ class Row:
     blocks: tuple[Figure | Table | Note | Stack, ...]
 
 
-Block = Figure | Table | Note | Listing | Row
+@dataclass(frozen=True)
+class Explorer:
+    """A map of rows that scripts make explorable; without them a sentence stands in its place."""
+
+    data: Markup
+    """What the script needs, as JSON that can end no element."""
+    views: tuple[tuple[str, str], ...]
+    """Values and names of the planes that rows can be shown in."""
+    axes: tuple[str, ...]
+    """Latent axes of which any two can be shown; () where there is no such choice."""
+    colorings: tuple[tuple[str, str], ...]
+    """Values and names of what points can be coloured by."""
+    splits: bool
+    """Whether there are both training and hold-out rows."""
+    outlined: bool
+    """Whether there are outlines of the prior."""
+
+
+Block = Figure | Table | Note | Listing | Row | Explorer
 
 
 @dataclass(frozen=True)

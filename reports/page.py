@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -37,6 +39,8 @@ class Page:
     """Style sheets beside the page's own; trusted."""
     scripts: tuple[str, ...] = field(default=())
     """Scripts, run in this order at the end of the page; trusted. None of the content depends on them."""
+    libraries: tuple[str, ...] = field(default=())
+    """Scripts that `scripts` unpack and run; trusted. They are many times as long, so the page has them compressed."""
 
 
 def write_page(page: Page) -> str:
@@ -57,12 +61,14 @@ def write_page(page: Page) -> str:
     environment.filters["kind"] = lambda block: type(block).__name__
     own, _, _ = loader.get_source(environment, "report.css")
     styles, scripts = [*map(_lines, (own, *page.styles))], [*map(_lines, page.scripts)]
+    libraries = [*map(_lines, page.libraries)]
     return environment.get_template("report.html.j2").render(
         # ours, and the only things besides the figures' addresses that are not escaped
         styles=[Markup(style) for style in styles],
         scripts=[Markup(script) for script in scripts],
         style_hashes=[*map(_digest, styles)],
-        script_hashes=[*map(_digest, scripts)],
+        script_hashes=[*map(_digest, [*scripts, *libraries])],
+        libraries=[_packed(library) for library in libraries],
         kind=page.kind,
         title=text.shorten(page.title, 120),
         done=page.done,
@@ -81,6 +87,12 @@ def _lines(source: str) -> str:
 
 def _digest(source: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode("ascii")
+
+
+@cache
+def _packed(source: str) -> str:
+    """Return a script compressed, as base64; the same bytes whenever it is made."""
+    return base64.b64encode(gzip.compress(source.encode(), 9, mtime=0)).decode("ascii")
 
 
 def _finalize(value: Any) -> Any:

@@ -52,6 +52,7 @@ __all__ = [
     "latent_map",
     "neighbour_recall",
     "prior_match_grid",
+    "prior_outline",
     "statistic_name",
     "style",
     "training_curves",
@@ -327,7 +328,7 @@ def latent_map(
     if prior is not None:
         for label, draws in prior.groupby(prior["label"].astype(str), sort=False):
             color = styles[label][0] if label in styles else INK
-            _outline(ax, draws["latent_x"].to_numpy(float), draws["latent_y"].to_numpy(float), color)
+            prior_outline(ax, draws["latent_x"].to_numpy(float), draws["latent_y"].to_numpy(float), color)
     if mistakes is not None:
         wrong = np.asarray(mistakes, dtype=bool)
         n_wrong = int(wrong.sum())
@@ -349,6 +350,18 @@ def latent_map(
     ax.set_xlabel(_axis_name(x_name))
     ax.set_ylabel(_axis_name(y_name))
     ax.set_title(title)
+    return ax
+
+
+def prior_outline(ax: Axes, x: NDArray[Any], y: NDArray[Any], color: str = INK) -> Axes:
+    """Draw the line that encloses the densest 90% of draws, shape (n,) each; nothing where they have no area."""
+    finite = np.isfinite(x) & np.isfinite(y)
+    x, y = x[finite], y[finite]
+    if len(x) < 5 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return ax
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # degenerate clouds have no outline
+        sns.kdeplot(x=x, y=y, ax=ax, levels=[0.1], color=color, linewidths=1.4, gridsize=60, bw_adjust=1.15, zorder=3)
     return ax
 
 
@@ -671,16 +684,6 @@ def _scatter(ax: Axes, x: NDArray[Any], y: NDArray[Any], names: NDArray[np.objec
         if part:
             colors = [styles[names[i]][0] for i in part]
             ax.scatter(x[part], y[part], s=size, c=colors, marker=marker, alpha=0.85, lw=0, rasterized=True, zorder=2)
-
-
-def _outline(ax: Axes, x: NDArray[Any], y: NDArray[Any], color: str) -> None:
-    finite = np.isfinite(x) & np.isfinite(y)
-    x, y = x[finite], y[finite]
-    if len(x) < 5 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # degenerate clouds have no outline
-        sns.kdeplot(x=x, y=y, ax=ax, levels=[0.1], color=color, linewidths=1.4, gridsize=60, bw_adjust=1.15, zorder=3)
 
 
 def _latent_line(

@@ -21,8 +21,9 @@ from aaetools.analysis.label_effect import label_effect
 from aaetools.analysis.latent_paths import class_centres, interpolate, traverse
 from aaetools.analysis.latent_space import effective_dimension, latent_space
 from aaetools.analysis.novel_classes import find_novel_classes
+from aaetools.analysis.previews import row_previews
 from aaetools.analysis.prior_match import STATISTICS, prior_match
-from aaetools.analysis.results import SCHEMA_VERSION, Analysis, Images, Tables
+from aaetools.analysis.results import SCHEMA_VERSION, Analysis, Images, Previews, Tables
 from aaetools.analysis.serialise import (
     analysis_from_json,
     analysis_json_schema,
@@ -49,6 +50,7 @@ __all__ = [
     "CalibratedClassifier",
     "Comparison",
     "Images",
+    "Previews",
     "PriorComponents",
     "Tables",
     "analysis_from_json",
@@ -78,6 +80,7 @@ __all__ = [
     "project_latents",
     "result_from_json",
     "result_to_json",
+    "row_previews",
     "suggest_labels",
     "traverse",
     "umap_embed",

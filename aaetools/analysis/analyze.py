@@ -25,6 +25,7 @@ from aaetools.analysis.health import dead_axes, explained_low, health_warnings, 
 from aaetools.analysis.latent_paths import class_centres, principal_ways, straight_way
 from aaetools.analysis.latent_space import MIN_COMPARED, MIN_HELD_OUT, latent_space
 from aaetools.analysis.named_clusters import NamedClusters
+from aaetools.analysis.previews import row_previews
 from aaetools.analysis.prior_match import MIN_CODES, STATISTICS, distinct_rows, prior_match
 from aaetools.analysis.results import (
     Analysis,
@@ -198,8 +199,15 @@ def analyze(
     tables = Tables(
         rows=_row_table(model, rows, clusters, coordinates, picture),
         history=pd.DataFrame(dict(model.history_)),
-        prior_samples=_prior_samples(prior_labels, apply_map(latent_map, prior_codes)),
+        prior_samples=_prior_samples(prior_labels, prior_codes, apply_map(latent_map, prior_codes)),
         images=None if image_shape is None else _images(model, rows, X, X_holdout, image_shape, random_state),
+        previews=row_previews(
+            _features(rows, X, X_holdout),
+            clusters if rows.proba is None else rows.proba.argmax(axis=1),
+            image_shape=image_shape,
+            feature_names=_feature_names(model, dataset),
+            random_state=random_state,
+        ),
         profiles=_profiles(model, rows, X, dataset, random_state) if image_shape is None else None,
     )
     summary = _model_summary(model, rows, prior_codes, fit_seconds)
@@ -320,8 +328,6 @@ def _clustering(
     random_state: int,
 ) -> tuple[NDArray[np.int64], Clustering]:
     known = bool((~pd.isna(rows.true)).any())
-    X, X_holdout = (None if block is None else np.asarray(block, dtype=np.float32) for block in blocks)
-    features = X if X_holdout is None or rows.n_holdout == 0 else np.concatenate([X, X_holdout])
     names = _feature_names(model, dataset)
     return cluster_latents(
         rows.codes,
@@ -329,7 +335,7 @@ def _clustering(
         rows.true if known else None,
         random_state=random_state,
         n_classes=len(model.classes_) or None,
-        X=features,
+        X=_features(rows, *blocks),
         feature_names=names if len(names) == rows.scaled.shape[1] else (),
         row_ids=rows.ids,
         unlabeled=None,
@@ -464,9 +470,10 @@ def _prior_draws(model: Any, random_state: int) -> tuple[NDArray[Any], NDArray[n
     return labels, drawn.detach().cpu().numpy()
 
 
-def _prior_samples(labels: NDArray[Any], points: NDArray[np.float64]) -> pd.DataFrame:
+def _prior_samples(labels: NDArray[Any], codes: NDArray[np.float32], points: NDArray[np.float64]) -> pd.DataFrame:
     plane = points.astype(np.float32)
-    return pd.DataFrame({"label": labels, "latent_x": plane[:, 0], "latent_y": plane[:, 1]})
+    axes = {f"z{axis}": codes[:, axis].astype(np.float32) for axis in range(codes.shape[1])}
+    return pd.DataFrame({"label": labels, "latent_x": plane[:, 0], "latent_y": plane[:, 1], **axes})
 
 
 def _images(
@@ -619,6 +626,12 @@ def _provenance(command: str, random_state: int, notes: Sequence[str]) -> Proven
 
 
 # --- Small parts ------------------------------------------------------------------------------------
+
+
+def _features(rows: _Rows, X: ArrayLike, X_holdout: ArrayLike | None) -> NDArray[np.float32]:
+    """Return the features of all rows in the data's own units."""
+    blocks = [X] if X_holdout is None or rows.n_holdout == 0 else [X, X_holdout]
+    return np.concatenate([np.asarray(block, dtype=np.float32) for block in blocks])
 
 
 def _feature_names(model: Any, dataset: Any) -> tuple[str, ...]:

@@ -49,6 +49,7 @@ __all__ = [
     "NovelClasses",
     "NovelCluster",
     "Preservation",
+    "Previews",
     "PriorMatch",
     "Proportion",
     "Provenance",
@@ -896,6 +897,23 @@ class Images:
 
 
 @dataclass(frozen=True, eq=False)
+class Previews:
+    """What a reader recognises single rows by: a small picture of each, or its most telling features.
+
+    There are previews of some of the rows only, spread over the classes, so that a run folder stays small.
+    """
+
+    rows: NDArray[np.int64]
+    """Positions in the table of rows, shape (m,), ascending."""
+    thumbnails: NDArray[np.uint8] | None = None
+    """Pictures of these rows, shape (m, height, width) or (m, height, width, 3), no side longer than 32."""
+    feature_names: tuple[str, ...] = ()
+    """The features that differ most between predicted classes or, without any, between clusters."""
+    features: NDArray[np.float32] | None = None
+    """Their values in the data's own units, shape (m, number of names)."""
+
+
+@dataclass(frozen=True, eq=False)
 class Tables:
     """What is too long for JSON.
 
@@ -910,10 +928,12 @@ class Tables:
     history
         One line per epoch, as ``history_`` of the estimator.
     prior_samples
-        Draws from the prior in the latent map's plane: ``label`` ("" where the prior has no classes),
-        ``latent_x``, ``latent_y``.
+        Draws from the prior: ``label`` ("" where the prior has no classes), ``latent_x`` and ``latent_y`` in the
+        latent map's plane, ``z0`` ... ``z{d-1}`` (missing from runs of older versions).
     images
         Pictures where rows are images, else None.
+    previews
+        What single rows are recognised by; None in runs of older versions.
     profiles
         Where rows are no images, the decoded centre of each class of the prior, or without classes codes along the
         main axes: ``name``, ``feature``, ``decoded`` (in the data's units), ``mean`` and ``std`` of the feature over
@@ -924,6 +944,7 @@ class Tables:
     history: pd.DataFrame
     prior_samples: pd.DataFrame
     images: Images | None = None
+    previews: Previews | None = None
     profiles: pd.DataFrame | None = None
 
 

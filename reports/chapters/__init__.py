@@ -13,6 +13,7 @@ from aaetools.reports.chapters.accuracy import accuracy_chapter
 from aaetools.reports.chapters.clusters import clusters_chapter
 from aaetools.reports.chapters.data import data_chapter
 from aaetools.reports.chapters.effect import effect_chapter
+from aaetools.reports.chapters.explorer import explorer_chapter
 from aaetools.reports.chapters.images import images_chapter
 from aaetools.reports.chapters.labels import labels_chapter
 from aaetools.reports.chapters.latent import latent_chapter
@@ -32,6 +33,7 @@ CHAPTERS: dict[str, Callable[[Analysis], Chapter | None]] = {
     "accuracy": accuracy_chapter,
     "effect": effect_chapter,
     "latent": latent_chapter,
+    "explorer": explorer_chapter,
     "umap": umap_chapter,
     "space": space_chapter,
     "clusters": clusters_chapter,

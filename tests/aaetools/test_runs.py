@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import tomllib
@@ -13,7 +14,7 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
 
-from aaetools.analysis import Analysis, analysis_to_json, analyze, result_to_json
+from aaetools.analysis import Analysis, Previews, analysis_to_json, analyze, result_to_json
 from aaetools.analysis.classification import classify
 from aaetools.analysis.results import Classification, Rejection
 from aaetools.estimators import AdversarialAutoencoder
@@ -76,6 +77,12 @@ def test_an_analysis_comes_back_as_it_was(given: Given, written: Path) -> None:
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
     assert first.sample_labels == second.sample_labels
     assert first.walk_names == second.walk_names == ("0 to 1", "1 to 2", "2 to 0")
+    shown, known = found.tables.previews, given.analysis.tables.previews
+    assert shown is not None
+    assert known is not None
+    np.testing.assert_array_equal(shown.rows, known.rows)
+    np.testing.assert_array_equal(shown.thumbnails, known.thumbnails)
+    assert shown.features is None
     assert read_data_summary(written) == given.analysis.data
 
 
@@ -102,6 +109,44 @@ def test_history_that_is_not_finite_becomes_null_and_comes_back_as_nan(given: Gi
     found = read_analysis(tmp_path / "run").tables
     assert np.isnan(found.history["generator_loss"][0])
     assert found.images is None
+
+
+def test_features_of_previews_come_back_and_older_runs_have_no_previews(given: Given, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    features = Previews(np.array([1, 4]), feature_names=("\udc80", "b"), features=np.ones((2, 2), dtype=np.float32))
+    for previews in (features, None):
+        analysis = replace(given.analysis, tables=replace(given.analysis.tables, previews=previews))
+        write_run(tmp_path / "run", given.model, analysis, "", {}, force=True)
+        assert (tmp_path / "run" / "previews.npz").exists() == (previews is not None)
+        found = read_analysis(tmp_path / "run").tables.previews
+        if previews is None:
+            assert found is None
+        else:
+            assert found is not None
+            assert found.feature_names == features.feature_names
+            assert found.thumbnails is None
+            np.testing.assert_array_equal(found.features, features.features)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"rows": np.array([0.5])}, "'rows'"),
+        ({"rows": np.array([-1])}, "'rows'"),
+        ({"rows": np.array([10**6])}, "row 1000000"),
+        ({"rows": np.array([1]), "thumbnails": np.zeros((1, 8, 8))}, "'thumbnails'"),
+        ({"rows": np.array([1]), "thumbnails": np.zeros((2, 8, 8), np.uint8)}, "'thumbnails'"),
+        ({"rows": np.array([1]), "features": np.zeros((1, 3))}, "'features'"),
+        ({"thumbnails": np.zeros((2, 8, 8), np.uint8)}, "rows"),
+    ],
+)
+def test_previews_that_fit_no_rows_are_refused(copy: Path, arrays: dict[str, Any], message: str) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    spoil(copy, "previews.npz", buffer.getvalue())
+    with pytest.raises(RunFolderError, match=f"previews.npz.*{message}"):
+        read_analysis(copy)
 
 
 def test_a_run_of_an_earlier_release_has_no_ways_and_no_profiles(given: Given, tmp_path: Path) -> None:
@@ -259,6 +304,7 @@ FILES = (
     "history.jsonl",
     "images.npz",
     "latents.parquet",
+    "previews.npz",
     "prior_samples.parquet",
     "run.toml",
 )

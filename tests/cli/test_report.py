@@ -54,6 +54,17 @@ def test_the_file_that_is_at_fault_is_named(copy: Path, name: str, how: str, run
     assert result.err.count("\n") == 1
 
 
+def test_without_the_explorer_the_page_is_smaller_and_has_no_script(
+    copy: Path, tmp_path: Path, run_cli: Callable[..., Any]
+) -> None:
+    assert run_cli("report", copy, "--out", tmp_path / "small.html", "--no-explorer").code == 0
+    small = (tmp_path / "small.html").read_text(encoding="utf-8")
+    whole = (copy / "report.html").read_text(encoding="utf-8")
+    assert "<script" not in small
+    assert "<script" in whole
+    assert len(small) < len(whole) - 450_000
+
+
 def test_the_format_follows_the_suffix_or_goes_to_standard_output(
     copy: Path, tmp_path: Path, run_cli: Callable[..., Any]
 ) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -31,6 +33,7 @@ from aaetools.analysis.results import (
     LeakCheck,
     MethodScore,
     ModelSummary,
+    Previews,
     PriorMatch,
     Proportion,
     Provenance,
@@ -41,7 +44,14 @@ from aaetools.analysis.results import (
     Tables,
 )
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 MakeAnalysis = Callable[..., Analysis]
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+_IN_BROWSER: list[str] = []
+"""The tests that a browser was opened for, and what it was."""
 
 
 def proportion(hits: float, n: int) -> Proportion:
@@ -220,9 +230,14 @@ def build_analysis(
         }
     )
     drawn = rng.integers(n_true, size=max(1000, 60 * n_true))
-    draws = (centers[drawn] + 0.5 * rng.normal(size=(len(drawn), n_dims))) @ flat.T
+    drawn_codes = centers[drawn] + 0.5 * rng.normal(size=(len(drawn), n_dims))
     prior_samples = pd.DataFrame(
-        {"label": strings[drawn] if labels else "", "latent_x": draws[:, 0], "latent_y": draws[:, 1]}
+        {
+            "label": strings[drawn] if labels else "",
+            "latent_x": (drawn_codes @ flat.T)[:, 0],
+            "latent_y": (drawn_codes @ flat.T)[:, 1],
+            **{f"z{i}": drawn_codes[:, i] for i in range(n_dims)},
+        }
     )
 
     classification = None
@@ -286,10 +301,17 @@ def build_analysis(
                 )
             )
 
+    shown = np.arange(0, n_rows, max(1, n_rows // 500))
+    previews = Previews(
+        rows=shown,
+        feature_names=(feature_names or ("pixel_0_0", "pixel_0_1"))[:6],
+        features=rng.normal(size=(len(shown), len((feature_names or ("", ""))[:6]))).astype(np.float32),
+    )
     pictures = None
     if images:
         digits = load_digits()
         originals = digits.images[:20].astype(np.float32)
+        previews = Previews(rows=shown, thumbnails=(digits.images[shown % 1797] * 15.9).astype(np.uint8))
         by_class = np.concatenate([digits.images[digits.target == k % 10][:10] for k in range(n_true)])
         pictures = Images(
             originals=originals,
@@ -384,7 +406,7 @@ def build_analysis(
             platform="Linux x86_64, Python 3.12",
             n_threads=2,
         ),
-        tables=Tables(rows=rows, history=history, prior_samples=prior_samples, images=pictures, profiles=profiles),
+        tables=Tables(rows, history, prior_samples, pictures, profiles=profiles, previews=previews),
         warnings=warnings,
         latent_space=latent_space(
             codes,
@@ -476,7 +498,9 @@ def build_hostile(n_rows: int = 600) -> Analysis:
         analysis.model, parameters={text: text for text in strings}, prior=strings[0], scaling=strings[3]
     )
     data = dataclasses.replace(analysis.data, source=strings[0], target_name=strings[3])
-    return dataclasses.replace(analysis, provenance=provenance, model=model, data=data)
+    ids = [strings[i % len(strings)] for i in range(n_rows)]
+    tables = dataclasses.replace(analysis.tables, rows=analysis.tables.rows.assign(row=ids))
+    return dataclasses.replace(analysis, provenance=provenance, model=model, data=data, tables=tables)
 
 
 @cache
@@ -513,3 +537,44 @@ def hostile_analysis() -> Analysis:
 def page_of() -> Callable[[str], str]:
     """Return a page, made once: of a variant, of one full of hostile strings ("hostile"), or of a comparison."""
     return _rendered
+
+
+@cache
+def _analysis(variant: str) -> Analysis:
+    return build_analysis(**VARIANTS[variant])
+
+
+@pytest.fixture
+def analysis_of() -> Callable[[str], Analysis]:
+    """Return the analysis that the page of a variant was made from."""
+    return _analysis
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Open headless Chromium once for all tests; they are skipped where there is none."""
+    if CHROMIUM is None:
+        reason = "no chromium, chromium-browser or google-chrome on the path"
+        if os.environ.get("AAETOOLS_NEEDS_BROWSER"):
+            pytest.fail(f"AAETOOLS_NEEDS_BROWSER is set, but there is {reason}")
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # as root, which continuous integration runs as, Chromium needs to be told to go without its sandbox
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(autouse=True)
+def _count_browser_tests(request: pytest.FixtureRequest) -> None:
+    if "browser" in request.fixturenames:
+        opened = request.getfixturevalue("browser")
+        _IN_BROWSER.append(f"Chromium {opened.version}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests looked at pages in a browser, so that nobody takes skipped ones for passed ones."""
+    version = f" in {_IN_BROWSER[0]}" if _IN_BROWSER else ""
+    terminalreporter.write_line(f"{len(_IN_BROWSER)} tests looked at pages{version}")

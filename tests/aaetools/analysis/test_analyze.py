@@ -80,7 +80,9 @@ def test_the_best_baseline_had_the_same_labels(analysis: Analysis) -> None:
 
 def test_prior_draws_lie_in_the_plane_of_the_latent_map(analysis: Analysis) -> None:
     draws = analysis.tables.prior_samples
-    assert list(draws) == ["label", "latent_x", "latent_y"]
+    assert list(draws) == ["label", "latent_x", "latent_y", "z0", "z1", "z2", "z3"]
+    plane = draws[["z0", "z1", "z2", "z3"]].to_numpy() @ np.array(analysis.latent_map.projection).T
+    np.testing.assert_allclose(plane + analysis.latent_map.offset, draws[["latent_x", "latent_y"]], atol=1e-4)
     assert draws["label"].value_counts().nunique() == 1
     assert set(draws["label"]) == {"0", "1", "2", "3"}
 
@@ -93,6 +95,15 @@ def test_images_are_hold_out_rows_of_all_classes_and_samples_of_each(analysis: A
     assert {image.reshape(-1).tobytes() for image in images.originals} <= flat
     assert images.samples.shape == (32, 8, 8)
     assert images.sample_labels == ("0",) * 8 + ("1",) * 8 + ("2",) * 8 + ("3",) * 8
+
+
+def test_previews_are_the_rows_themselves(analysis: Analysis, digits: Any) -> None:
+    previews = analysis.tables.previews
+    assert previews is not None
+    assert previews.thumbnails is not None
+    X = np.concatenate([digits.X, digits.X_holdout])
+    np.testing.assert_array_equal(previews.rows, np.arange(len(X)))
+    np.testing.assert_allclose(previews.thumbnails.reshape(len(X), -1), X * (255 / X.max()), atol=0.51)
 
 
 def test_chosen_rows_are_spread_over_the_classes() -> None:
