@@ -49,9 +49,18 @@ class _Columns:
 
     @classmethod
     def of(cls, X: NDArray[Any]) -> _Columns:
-        sums, lows, highs = zip(*((p.sum(axis=0), p.min(axis=0), p.max(axis=0)) for p in _parts(X)), strict=True)
-        mean, lowest, highest = sum(sums) / len(X), np.min(lows, axis=0), np.max(highs, axis=0)
-        squares = sum(np.square(part - mean).sum(axis=0) for part in _parts(X))
+        # results are written into arrays that are there already: kept between large ones, small new ones would hold on
+        # to the memory that the large ones leave
+        total, squares = np.zeros((2, X.shape[1]))
+        lowest, highest = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
+        for part in _parts(X):
+            total += part.sum(axis=0)
+            np.minimum(lowest, part.min(axis=0), out=lowest)
+            np.maximum(highest, part.max(axis=0), out=highest)
+        mean = total / len(X)
+        for part in _parts(X):
+            deviation = part - mean
+            squares += np.square(deviation, out=deviation).sum(axis=0)
         spread = np.where(highest > lowest, np.sqrt(squares / len(X)), 0.0)
         return cls(mean, spread, lowest, np.maximum(np.abs(lowest), np.abs(highest)))
 

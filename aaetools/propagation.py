@@ -5,6 +5,7 @@ The few-label recipe tells the discriminator the likeliest of these labels; enco
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,9 @@ _FEWEST_RIGHT = 0.9
 Floats = NDArray[np.floating[Any]]
 
 
-def neighbor_graph(X: Floats, n_neighbors: int = 10, *, one_sided: float = 0.1) -> sp.csr_matrix:
+def neighbor_graph(
+    X: Floats, n_neighbors: int = 10, *, one_sided: float = 0.1, views: Iterable[Floats] = ()
+) -> sp.csr_matrix:
     """Return the weights of a mutual k-nearest-neighbour graph, a symmetric sparse matrix (n_rows, n_rows).
 
     Weights are self-tuning Gaussians exp(-d_ij^2 / (s_i s_j)), s_i being the distance to the fifth neighbour or the
@@ -56,6 +59,9 @@ def neighbor_graph(X: Floats, n_neighbors: int = 10, *, one_sided: float = 0.1) 
     ----------
     X
         Rows, shape (n_rows, n_features); of more than 80 features, the first 40 principal components are taken.
+    views
+        The same rows again, each time changed in a way that leaves their class alone, such as by an augmentation; one
+        is held at a time. A row is as far from another as the nearest of its views, the unchanged row included.
     """
     from sklearn.decomposition import PCA
     from sklearn.neighbors import NearestNeighbors
@@ -63,15 +69,35 @@ def neighbor_graph(X: Floats, n_neighbors: int = 10, *, one_sided: float = 0.1) 
     n_rows = len(X)
     if X.shape[1] > 2 * _MOST_AXES and n_rows > _MOST_AXES:
         some = np.sort(np.random.RandomState(0).permutation(n_rows)[:_ENOUGH_ROWS])
-        X = PCA(_MOST_AXES, svd_solver="randomized", random_state=0).fit(X[some]).transform(X)
+        axes = PCA(_MOST_AXES, svd_solver="randomized", random_state=0).fit(X[some])
+        X, views = axes.transform(X), map(axes.transform, views)
     k = min(n_neighbors, n_rows - 1)
-    distance, neighbor = NearestNeighbors(n_neighbors=k).fit(X).kneighbors()
+    search = NearestNeighbors(n_neighbors=k).fit(X)
+    distance, neighbor = search.kneighbors()
+    for view in views:
+        farther, other = search.kneighbors(view, min(k + 1, n_rows))  # one more, because a row often finds itself
+        distance, neighbor = _nearest(np.hstack([distance, farther]), np.hstack([neighbor, other]), k)
     scale = np.maximum(distance[:, min(5, k) - 1], 1e-12)
     weight = np.exp(-np.square(distance) / (scale[:, None] * scale[neighbor]))
     rows = np.repeat(np.arange(n_rows), k)
     graph = sp.csr_matrix((weight.ravel(), (rows, neighbor.ravel())), shape=(n_rows, n_rows))
     mutual, either = graph.minimum(graph.T), graph.maximum(graph.T)
     return sp.csr_matrix((1 - one_sided) * mutual + one_sided * either)
+
+
+def _nearest(
+    distance: NDArray[np.floating[Any]], neighbor: NDArray[np.int64], k: int
+) -> tuple[NDArray[np.floating[Any]], NDArray[np.int64]]:
+    """Return the k nearest of each row's candidates, every other row once and the row itself never."""
+    order = np.argsort(distance, axis=1, kind="stable")
+    distance, neighbor = np.take_along_axis(distance, order, 1), np.take_along_axis(neighbor, order, 1)
+    distance[neighbor == np.arange(len(neighbor))[:, None]] = np.inf
+    # where one comes up again, at the same distance or farther off, it stands right behind itself in this order
+    order = np.argsort(neighbor, axis=1, kind="stable")
+    distance, neighbor = np.take_along_axis(distance, order, 1), np.take_along_axis(neighbor, order, 1)
+    distance[:, 1:][neighbor[:, 1:] == neighbor[:, :-1]] = np.inf
+    order = np.argsort(distance, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(distance, order, 1), np.take_along_axis(neighbor, order, 1)
 
 
 def reach(n_rows: int) -> float:

@@ -32,7 +32,7 @@ from aaetools.networks import ARCHITECTURES, Discriminator
 from aaetools.preprocessing import SCALINGS, InputScaler
 from aaetools.priors import PRIORS, Prior, SampledPrior, default_n_dims, make_prior
 from aaetools.training import Callback, GameBatches, PrintLosses, fit_loop
-from aaetools.training.augmentation import AUGMENTATIONS, make_augmentation
+from aaetools.training.augmentation import AUGMENTATIONS, InDataUnits, make_augmentation
 from aaetools.training.averaging import refresh_batch_norm, use_averages
 from aaetools.training.compilation import compiled
 from aaetools.training.early_stopping import EarlyStopping, choose_validation_rows
@@ -347,6 +347,9 @@ class AdversarialAutoencoder(
             )
             generator = torch.Generator(device).manual_seed(seed)
             augment = make_augmentation(self.augmentation, self.sample_shape_, generator)
+            if augment is not None:
+                center, scale = (torch.from_numpy(v).to(rows) for v in (self._scaler.center, self._scaler.scale))
+                augment = InDataUnits(augment, center, scale)
             run = recipe.prepare(
                 Parts(
                     x=rows,
@@ -613,9 +616,16 @@ class AdversarialAutoencoder(
 
     def _apply(self, function: Callable[[Tensor], Tensor], rows: Tensor) -> NDArray[np.float32]:
         """Run rows through a fitted function in chunks, and return a numpy array whatever the device."""
+        out = np.empty(0, dtype=np.float32)
+        start = 0
         with torch.inference_mode():
-            parts = [function(part.to(self.device_)).float().cpu() for part in torch.split(rows, _CHUNK)]
-        return np.asarray(torch.cat(parts).numpy())
+            for part in torch.split(rows, _CHUNK):
+                values = function(part.to(self.device_)).float().cpu().numpy()
+                if start == 0:  # kept one by one, the small results would hold on to the memory that the networks leave
+                    out = np.empty((len(rows), *values.shape[1:]), dtype=np.float32)
+                out[start : start + len(values)] = values
+                start += len(values)
+        return out
 
     # -- saving --------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from aaetools.exceptions import DataError
 
-__all__ = ["AUGMENTATIONS", "AffineAugmentation", "Augmentation", "make_augmentation"]
+__all__ = ["AUGMENTATIONS", "AffineAugmentation", "Augmentation", "InDataUnits", "make_augmentation"]
 
 Augmentation = Callable[[Tensor], Tensor]
 
@@ -65,8 +65,29 @@ class AffineAugmentation:
         return moved.permute(0, 2, 3, 1).reshape(n, -1)
 
 
+@dataclass(frozen=True, eq=False)
+class InDataUnits:
+    """An augmentation of scaled rows that works on the rows as they were before scaling.
+
+    A centred picture has the mean picture's negative in its background, which must stay where it is.
+
+    Attributes
+    ----------
+    center, scale
+        What was subtracted from each feature, and what it was then divided by, shape (n_features,).
+    """
+
+    augment: Augmentation
+    center: Tensor
+    scale: Tensor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return changed rows, scaled again, shape (n, n_features) as given."""
+        return (self.augment(x * self.scale + self.center) - self.center) / self.scale
+
+
 AUGMENTATIONS: dict[str, Callable[[tuple[int, ...], torch.Generator], Augmentation]] = {"affine": AffineAugmentation}
-"""Name -> function of (image_shape, generator) that returns the augmentation of a batch of scaled, flattened rows."""
+"""Name -> function of (image_shape, generator) that returns the augmentation of flattened rows in their own units."""
 
 
 def make_augmentation(name: str, sample_shape: tuple[int, ...], generator: torch.Generator) -> Augmentation | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
@@ -58,6 +58,10 @@ MANY_ROWS = 10_000
 _TOLD_OF_MANY = 0.8
 _RETOLD = ((0.35, 0.25), (0.65, 0.5))
 """At which share of training the rows that are told are chosen anew, and how many of those left out at first join."""
+_VIEWS = 8
+"""Changed versions of every row that neighbours are looked for from, beside the row as it is, under augmentation."""
+_CHUNK = 4096
+"""Rows that are augmented at once before training."""
 _AUGMENTED = 2.0
 """Consistency under augmentation weighs so much more than under adversarial change, which is the harder one."""
 
@@ -172,10 +176,11 @@ class PaperRecipe:
 class FewLabelsRecipe:
     """Section 2.3 made to learn from few labels; the discriminator is still the only one that is told any.
 
-    Beside the bare game: labels are propagated over a nearest-neighbour graph of the inputs, and the discriminator is
-    told the propagated class of every row; rows without a given label play the unlabelled game as well, with a
-    weight that ramps up; the class posterior of the prior is kept consistent under adversarial perturbation of the
-    inputs, which needs no label; inputs and codes get Gaussian noise; and the weights are averaged over the steps.
+    Beside the bare game: labels are propagated over a nearest-neighbour graph of the inputs (and of their augmented
+    versions, if there are any), and the discriminator is told the propagated class of every row; rows without a given
+    label play the unlabelled game as well, with a weight that ramps up; the class posterior of the prior is kept
+    consistent under adversarial perturbation of the inputs, which needs no label; inputs and codes get Gaussian noise;
+    and the weights are averaged over the steps.
 
     Parameters
     ----------
@@ -253,7 +258,7 @@ class FewLabelsRecipe:
             return PaperRecipe(decay_from=self.decay_from).prepare(parts)
         unlabeled = codes < 0
         told_share = self._resolved_told_share(len(x))
-        propagated, shares = self._propagated(x.cpu().numpy(), codes.cpu().numpy(), prior.n_classes, told_share)
+        propagated, shares = self._propagated(parts, told_share)
         told = torch.from_numpy(propagated).to(codes)
         if prior.weights is None and shares is not None:
             prior = replace(prior, weights=tuple(shares.tolist()))
@@ -321,14 +326,13 @@ class FewLabelsRecipe:
             )
         }
 
-    def _propagated(
-        self, X: NDArray[np.float32], codes: NDArray[np.int64], n_classes: int, told_share: float
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64] | None]:
+    def _propagated(self, parts: Parts, told_share: float) -> tuple[NDArray[np.int64], NDArray[np.float64] | None]:
         """Return the codes that D is told, and the share of each class, None where it is left open."""
+        X, codes, n_classes = parts.x.cpu().numpy(), parts.codes.cpu().numpy(), parts.prior.n_classes
         shares = self._given_shares(n_classes)
         if not self.propagate or (codes >= 0).all():
             return codes, shares
-        graph = neighbor_graph(X, self.n_neighbors)
+        graph = neighbor_graph(X, self.n_neighbors, views=_views(parts.x, parts.augment))
         if self.propagate == "auto" and not propagation_pays(X, graph, codes, n_classes, seed=0):
             if shares is None:
                 shares = estimate_shares(graph, codes, n_classes)
@@ -348,6 +352,13 @@ class FewLabelsRecipe:
         if shares.shape != (n_classes,) or not (shares > 0).all():
             raise DataError(f"class_shares must be {n_classes} positive numbers, one per class in sorted order")
         return np.asarray(shares / shares.sum())
+
+
+def _views(x: Tensor, augment: Augmentation | None) -> Iterator[NDArray[np.float32]]:
+    """Yield all rows again and again, each time changed at random, where something is known that changes no class."""
+    if augment is not None:
+        for _ in range(_VIEWS):
+            yield torch.cat([augment(part) for part in torch.split(x, _CHUNK)]).cpu().numpy()
 
 
 def balancing_weights(codes: Tensor, n_classes: int) -> Tensor:

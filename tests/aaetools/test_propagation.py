@@ -59,6 +59,43 @@ def test_identical_rows_do_not_break_the_weights() -> None:
     assert np.isfinite(neighbor_graph(X, 5).data).all()
 
 
+def test_a_row_is_as_far_from_another_as_the_nearest_of_its_views() -> None:
+    X = np.array([[0.0, 0.0], [0.0, 1.0], [10.0, 0.0], [10.0, 1.0]])
+    moved = X + np.array([10.0, 0.0])
+    plain, seen = neighbor_graph(X, 1), neighbor_graph(X, 1, views=[X, moved])
+    assert plain[0, 1] > 0
+    assert plain[0, 2] == plain[1, 3] == 0
+    assert seen[0, 2] > 0
+    assert seen[1, 3] > 0
+    assert seen[0, 1] == 0  # the only neighbour that it looks for is nearer now
+
+
+def test_views_give_the_neighbours_that_comparing_all_distances_gives() -> None:
+    random = np.random.RandomState(0)
+    X = random.normal(size=(40, 3))
+    views = [X + 0.5 * random.normal(size=X.shape) for _ in range(4)]
+    distance = np.min([np.linalg.norm(rows[:, None] - X, axis=2) for rows in [X, *views]], axis=0)
+    np.fill_diagonal(distance, np.inf)
+    nearest = np.argsort(distance, axis=1)[:, :6]
+    wanted = np.zeros((40, 40), dtype=bool)
+    np.put_along_axis(wanted, nearest, values=True, axis=1)
+    graph = neighbor_graph(X, 6, one_sided=1.0, views=views)
+    assert ((graph.toarray() > 0) == (wanted | wanted.T)).all()
+    assert abs(graph - graph.T).max() < 1e-12
+    scale = np.take_along_axis(distance, nearest, 1)[:, 4]
+    weight = np.where(wanted, np.exp(-np.square(distance) / np.outer(scale, scale)), 0.0)
+    assert graph.toarray() == pytest.approx(np.maximum(weight, weight.T))
+
+
+@pytest.mark.parametrize("n_rows", [2, 5])
+def test_views_of_fewer_rows_than_neighbours_are_fine(n_rows: int) -> None:
+    X = np.random.RandomState(0).normal(size=(n_rows, 2))
+    graph = neighbor_graph(X, views=[X + 3, X[::-1]])
+    assert np.isfinite(graph.data).all()
+    assert graph.diagonal().max() == 0
+    assert (graph > 0).sum() == n_rows * (n_rows - 1)
+
+
 def test_spreading_solves_the_equation_of_the_paper() -> None:
     X, y = blobs([15, 15])
     codes = mask_labels(y, per_class=2, random_state=0)

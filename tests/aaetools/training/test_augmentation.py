@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from aaetools.exceptions import DataError
-from aaetools.training.augmentation import AUGMENTATIONS, AffineAugmentation, make_augmentation
+from aaetools.preprocessing import InputScaler
+from aaetools.training.augmentation import AUGMENTATIONS, AffineAugmentation, InDataUnits, make_augmentation
 
 
 def seeded() -> torch.Generator:
@@ -56,3 +57,17 @@ def test_tables_are_refused() -> None:
     assert make_augmentation("none", (5,), seeded()) is None
     with pytest.raises(DataError, match="is for images"):
         make_augmentation("affine", (5,), seeded())
+
+
+@pytest.mark.parametrize("scaling", ["shared", "standard", "none"])
+def test_scaled_rows_are_changed_as_the_pictures_were_before_scaling(scaling: str) -> None:
+    pictures = torch.rand(6, 64, generator=seeded())
+    scaler = InputScaler.fit(pictures.numpy(), scaling)
+    augment = InDataUnits(
+        AffineAugmentation((8, 8), seeded()),
+        torch.from_numpy(scaler.center).float(),
+        torch.from_numpy(scaler.scale).float(),
+    )
+    changed = augment(torch.from_numpy(scaler.transform(pictures.numpy())))
+    wanted = AffineAugmentation((8, 8), seeded())(pictures)
+    assert scaler.inverse_transform(changed.numpy()) == pytest.approx(wanted.numpy(), abs=1e-5)

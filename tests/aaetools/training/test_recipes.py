@@ -13,6 +13,7 @@ from aaetools.exceptions import DataError
 from aaetools.networks import Discriminator, mlp_networks
 from aaetools.priors import Prior, RingPrior, SimplexPrior, make_prior
 from aaetools.training import Batch, GameBatches
+from aaetools.training.augmentation import Augmentation
 from aaetools.training.averaging import refresh_batch_norm, running_average, use_averages
 from aaetools.training.consistency import AdversarialConsistency, posterior_temperature
 from aaetools.training.recipes import (
@@ -36,7 +37,9 @@ def blobs(n: int = 30) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(x).float(), torch.from_numpy(truth)
 
 
-def prepare(recipe: Any, codes: torch.Tensor, x: torch.Tensor, prior: Prior) -> Run:
+def prepare(
+    recipe: Any, codes: torch.Tensor, x: torch.Tensor, prior: Prior, augment: Augmentation | None = None
+) -> Run:
     encoder, decoder = mlp_networks((3,), prior.n_dims, (8,))
     entries = prior.n_classes + 1 if prior.n_classes else 0
     parts = Parts(
@@ -48,6 +51,7 @@ def prepare(recipe: Any, codes: torch.Tensor, x: torch.Tensor, prior: Prior) -> 
         prior=prior,
         learning_rate=1e-3,
         generator=torch.Generator().manual_seed(0),
+        augment=augment,
     )
     prepared: Run = recipe.prepare(parts)
     return prepared
@@ -63,6 +67,26 @@ def test_the_paper_tells_the_discriminator_the_given_labels_only() -> None:
     assert torch.equal(run.codes, codes)
     assert run.also_unlabeled is None
     assert run.averages == ()
+
+
+def test_what_an_augmentation_leaves_alone_carries_labels_farther() -> None:
+    random = np.random.RandomState(0)
+    truth = torch.arange(90) % 3
+    x = torch.zeros(90, 3)
+    x[:, 0] = 2 * truth
+    x[:, 1] = torch.from_numpy(30 * random.rand(90))  # says nothing, and is all that distances are made of
+    codes = torch.where(torch.arange(90) < 6, truth, -1)
+    generator = torch.Generator().manual_seed(0)
+
+    def elsewhere(rows: torch.Tensor) -> torch.Tensor:
+        moved = rows.clone()
+        moved[:, 1] = 30 * torch.rand(len(rows), generator=generator)
+        return moved
+
+    recipe = FewLabelsRecipe(propagate=True)
+    plain, seen = (prepare(recipe, codes, x, PRIOR, augment).codes for augment in (None, elsewhere))
+    assert (plain != truth).sum() > 15
+    assert (seen != truth).sum() < 3
 
 
 def test_few_labels_keeps_given_labels_and_adds_propagated_ones() -> None:
