@@ -16,6 +16,7 @@ from aaetools.exceptions import AAEToolsError
 __all__ = ["COMMANDS", "LazyGroup", "cli", "main"]
 
 COMMANDS = (
+    "inspect",
     "fit",
     "transform",
     "predict",

@@ -26,6 +26,7 @@ __all__ = [
     "in_options",
     "load_data",
     "open_run",
+    "option_names",
     "rows_for",
 ]
 
@@ -51,7 +52,7 @@ def in_options(message: str) -> str:
 
 
 @contextmanager
-def _option_names() -> Iterator[None]:
+def option_names() -> Iterator[None]:
     """Turn parameters into options in the messages of loaders."""
     try:
         yield
@@ -70,7 +71,7 @@ def load_data(
     """Load a bundled data set or a file; see :func:`aaetools.datasets.load_dataset`."""
     from aaetools.datasets import load_dataset
 
-    with _option_names():
+    with option_names():
         return load_dataset(source, target=target, unlabeled=unlabeled, id_column=id_column, min_rows=min_rows)
 
 
@@ -194,14 +195,14 @@ def _load_like(
 ) -> Dataset:
     """Load rows; what the model calls its features and its labels is what they are."""
     from aaetools.datasets import DATASETS
-    from aaetools.datasets.files import read_file
+    from aaetools.datasets.load import open_table
     from aaetools.datasets.tables import to_dataset
 
     own, path = fitted.target_name, Path(source).expanduser()
-    if source in DATASETS or not path.is_file():
+    if source in DATASETS or not path.exists():
         return load_data(source, target=target, unlabeled=unlabeled, id_column=id_column, min_rows=1)
-    with _option_names():
-        table = read_file(path)
+    with option_names():
+        table, target = open_table(source, target, id_column)
         # an array of features needs no such help, and arrays beside it are none
         present = set() if table.block is not None else set(table.names)
         features = [name for name in fitted.feature_names if name in present]

@@ -13,6 +13,7 @@ from aaetools.datasets.bundled import (
 )
 from aaetools.datasets.dataset import Dataset, content_hash
 from aaetools.datasets.files import READERS
+from aaetools.datasets.inspection import DataInspection, inspect_data
 from aaetools.datasets.load import load_dataset
 from aaetools.datasets.registry import DATASETS, DataCard, dataset_card
 from aaetools.datasets.synthetic import make_blobs, make_moons, make_swiss_roll
@@ -21,9 +22,11 @@ __all__ = [
     "DATASETS",
     "READERS",
     "DataCard",
+    "DataInspection",
     "Dataset",
     "content_hash",
     "dataset_card",
+    "inspect_data",
     "load_breast_cancer",
     "load_dataset",
     "load_digits",

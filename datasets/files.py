@@ -6,6 +6,7 @@ and whatever is wrong with a file ends in a :class:`DataError`.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -13,16 +14,19 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from aaetools.datasets.gzipped import open_binary, unpacked_size
 from aaetools.datasets.messages import did_you_mean, listing, quote
+from aaetools.datasets.refusals import BYTES_PER_VALUE, check_size, reason, refused
 from aaetools.datasets.tables import MAX_FEATURES, NA_WORDS, Table, is_text
 from aaetools.exceptions import DataError
 
 if TYPE_CHECKING:
     import zipfile
 
+    import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["FEATURE_ARRAYS", "READERS", "read_file"]
+__all__ = ["FEATURE_ARRAYS", "READERS", "read_file", "suffix_of"]
 
 FEATURE_ARRAYS = ("X", "x", "data")
 """Arrays of an npz file that can hold the features."""
@@ -33,7 +37,7 @@ MAGIC: tuple[tuple[bytes, str, str | None], ...] = (
     (b"\x93NUMPY", "a npy file", ".npy"),
     (b"PK\x03\x04", "a zip archive, as npz files are", ".npz"),
     (b"PK\x05\x06", "an empty zip archive", ".npz"),
-    (b"\x1f\x8b", "compressed by gzip", None),
+    (b"\x1f\x8b", "compressed by gzip", ".gz"),
     (b"BZh91AY&SY", "compressed by bzip2", None),
     (b"\xfd7zXZ\x00", "compressed by xz", None),
     (b"\x28\xb5\x2f\xfd", "compressed by zstd", None),
@@ -49,45 +53,58 @@ MAGIC: tuple[tuple[bytes, str, str | None], ...] = (
 
 BINARY = {suffix: what for _, what, suffix in reversed(MAGIC) if suffix is not None}
 
-# Bytes per value while loading: float64 on the way and float32 in the end.
-_BYTES_PER_VALUE = 12
 
+def read_file(path: Path, *, labels: bool = False) -> Table:
+    """Read a data file with the reader of its suffix, or a folder, after checking that its content is of that kind.
 
-def read_file(path: Path) -> Table:
-    """Read a data file with the reader of its suffix, after checking that its content is of that kind.
+    Parameters
+    ----------
+    path
+        The file, or a folder of parquet files or of pictures.
+    labels
+        Whether the file holds labels for another one, so that one value per row is enough.
 
     Raises
     ------
     DataError
         If the path is no readable file of a supported format.
     """
-    suffix = path.suffix.lower()
     _check_path(path)
-    if suffix not in READERS:
-        hint = "unpack it first; " if suffix in {".gz", ".bz2", ".xz", ".zst", ".zip"} else ""
-        what = f"files ending in {quote(suffix)}" if suffix else "files without a suffix"
-        raise _error(path, f"{what} cannot be read; {hint}supported are {', '.join(READERS)}")
     try:
+        if path.is_dir():
+            return read_folder(path)
+        suffix = suffix_of(path)
+        if suffix is None:
+            raise _unknown(path)
         if path.stat().st_size == 0:
-            raise _error(path, "is empty")
+            raise refused(path, "is empty")
         with path.open("rb") as file:
             _check_magic(path, file.read(64), suffix)
-        return READERS[suffix](path)
+        if suffix.endswith(".gz"):
+            with open_binary(path) as file:
+                _check_magic(path, file.read(64), suffix.removesuffix(".gz"))
+        reader = LABEL_READERS.get(suffix) if labels else None
+        reader = reader or READERS.get(suffix)
+        if reader is None:
+            raise refused(path, "holds labels by its name; name the file of images, and this one with target=")
+        return reader(path)
     except MemoryError:
-        raise _error(path, "does not fit into memory") from None
+        raise refused(path, "does not fit into memory") from None
     except OSError as error:
-        raise _error(path, f"cannot be read ({_reason(error)})") from None
+        raise refused(path, f"cannot be read ({reason(error)})") from None
 
 
-def _error(path: Path, problem: str, line: int | None = None) -> DataError:
-    return DataError(f"{quote(path)}: {'' if line is None else f'line {line}: '}{problem}")
+def suffix_of(path: Path) -> str | None:
+    """Return the key of the readers that a file's name ends with, None if there is none."""
+    name = path.name.lower()
+    return max((suffix for suffix in {**READERS, **LABEL_READERS} if name.endswith(suffix)), key=len, default=None)
 
 
-def _reason(error: BaseException) -> str:
-    """Return what another library says about a failure, as part of one line."""
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    line = " ".join(text.split())[:200]
-    return "".join(c if c.isprintable() else "?" for c in line) or type(error).__name__
+def _unknown(path: Path) -> DataError:
+    suffix = path.suffix.lower()
+    hint = "unpack it first; " if suffix in {".gz", ".bz2", ".xz", ".zst", ".zip"} else ""
+    what = f"files ending in {quote(suffix)}" if suffix else "files without a suffix"
+    return refused(path, f"{what} cannot be read; {hint}supported are {', '.join(READERS)}")
 
 
 def _check_path(path: Path) -> None:
@@ -98,11 +115,9 @@ def _check_path(path: Path) -> None:
             names = [entry.name for entry in folder.iterdir()]
         except (OSError, ValueError):
             names = []
-        raise _error(path, f"no such file{did_you_mean(path.name, names)}")
-    if path.is_dir():
-        raise _error(path, f"is a folder; name one file in it ({', '.join(READERS)})")
-    if not path.is_file():
-        raise _error(path, "is not a regular file")
+        raise refused(path, f"no such file{did_you_mean(path.name, names)}")
+    if not path.is_file() and not path.is_dir():
+        raise refused(path, "is not a regular file")
 
 
 def _check_magic(path: Path, start: bytes, suffix: str) -> None:
@@ -110,32 +125,19 @@ def _check_magic(path: Path, start: bytes, suffix: str) -> None:
     for magic, what, proper in MAGIC:
         if not start.startswith(magic):
             continue
-        if proper == suffix:
+        if proper == suffix or (proper == ".gz" and suffix.endswith(".gz")):
             return
         advice = "convert it" if proper is None else f"rename it to {proper}"
         if what.startswith("compressed"):
             advice = "unpack it first"
         if "UTF-16" in what:
             advice = "save it as UTF-8"
-        raise _error(path, f"is {what}, not a {suffix[1:]} file; {advice}")
-    if suffix in BINARY:
-        raise _error(path, f"is not {BINARY[suffix]}; the file is damaged or has the wrong suffix")
+        raise refused(path, f"is {what}, not a {suffix[1:]} file; {advice}")
+    expected = ".gz" if suffix.endswith(".gz") else suffix
+    if expected in BINARY:
+        raise refused(path, f"is not {BINARY[expected]}; the file is damaged or has the wrong suffix")
     if start.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
-        raise _error(path, f"is a web page or XML, not a {suffix[1:]} file; download the data itself")
-
-
-def _check_size(path: Path, n_bytes: int, what: str = "the file") -> None:
-    """Refuse what needs more than half of the machine's memory, before any of it is allocated."""
-    try:
-        physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # unknown on this system
-        physical = 2**34
-    if n_bytes > physical // 2:
-        raise _error(
-            path,
-            f"{what} needs {n_bytes / 2**30:,.1f} GiB of memory, more than half of this machine's "
-            f"{physical / 2**30:,.1f} GiB; split it or take a part of the rows",
-        )
+        raise refused(path, f"is a web page or XML, not a {suffix[1:]} file; download the data itself")
 
 
 # csv and tsv
@@ -158,15 +160,16 @@ def read_text(path: Path, delimiter: str) -> Table:
 
     import pandas as pd
 
+    unpacked_size(path)
     header, n_rows = _scan(path, delimiter)
-    _check_size(path, n_rows * len(header) * _BYTES_PER_VALUE)
+    check_size(path, n_rows * len(header) * BYTES_PER_VALUE)
     if n_rows == 0:
-        raise _error(path, "has a header but no rows")
+        raise refused(path, "has a header but no rows")
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), open_binary(path) as file:
             warnings.simplefilter("error", pd.errors.ParserWarning)  # cells would be lost
             frame = pd.read_csv(
-                path,
+                file,
                 sep=delimiter,
                 encoding="utf-8-sig",
                 header=0,
@@ -177,9 +180,9 @@ def read_text(path: Path, delimiter: str) -> Table:
                 na_values=list(NA_WORDS),
             )
     except (ValueError, OverflowError, RecursionError, pd.errors.ParserWarning) as error:
-        raise _error(path, f"cannot be parsed ({_reason(error)})") from None
+        raise refused(path, f"cannot be parsed ({reason(error)})") from None
     if frame.shape != (n_rows, len(header)):
-        raise _error(path, f"cannot be parsed: {n_rows} lines of data give {len(frame)} rows; check its quotes")
+        raise refused(path, f"cannot be parsed: {n_rows} lines of data give {len(frame)} rows; check its quotes")
     frame.columns = pd.Index(header, dtype=object)
     return Table(path=path, columns=frame, text=True, locate=partial(_line_of, path, delimiter))
 
@@ -188,7 +191,7 @@ def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the number of the first line and the cells of each record; blank lines are skipped."""
     import csv
 
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with open_binary(path) as binary, io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(_lines(path, file), delimiter=delimiter, skipinitialspace=True, strict=True)
         line = 1
         while True:
@@ -197,7 +200,7 @@ def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
             except StopIteration:
                 return
             except csv.Error as error:
-                raise _error(path, f"{_reason(error)}; check its quotes", line) from None
+                raise refused(path, f"{reason(error)}; check its quotes", line) from None
             if record not in ([], [""]):
                 yield line, record
             line = reader.line_num + 1
@@ -206,7 +209,7 @@ def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 def _lines(path: Path, file: Iterable[str]) -> Iterator[str]:
     for number, line in enumerate(file, start=1):
         if "\0" in line:
-            raise _error(path, "holds a NUL character, so it is not a text table", number)
+            raise refused(path, "holds a NUL character, so it is not a text table", number)
         yield line
 
 
@@ -220,20 +223,20 @@ def _scan(path: Path, delimiter: str) -> tuple[list[str], int]:
                 header = [name.strip() for name in record]
                 _check_header(path, header, delimiter, line)
             elif len(record) != len(header):
-                raise _error(path, f"the number of cells is {len(record)}, but the header names {len(header)}", line)
+                raise refused(path, f"the number of cells is {len(record)}, but the header names {len(header)}", line)
             else:
                 n_rows += 1
     except UnicodeDecodeError:
         line, byte = _first_undecodable(path)
-        raise _error(path, f"byte 0x{byte:02x} is not UTF-8 text; save the file as UTF-8", line) from None
+        raise refused(path, f"byte 0x{byte:02x} is not UTF-8 text; save the file as UTF-8", line) from None
     if header is None:
-        raise _error(path, "is empty")
+        raise refused(path, "is empty")
     return header, n_rows
 
 
 def _first_undecodable(path: Path) -> tuple[int, int]:
     """Return line and value of the first byte that is not UTF-8."""
-    with path.open("rb") as file:
+    with open_binary(path) as file:
         for number, line in enumerate(file, start=1):
             try:
                 line.decode("utf-8")
@@ -245,7 +248,7 @@ def _first_undecodable(path: Path) -> tuple[int, int]:
 def _check_header(path: Path, header: list[str], delimiter: str, line: int) -> None:
     """Refuse a first line that does not name columns."""
     if len(header) > MAX_FEATURES + 2:
-        raise _error(path, f"names {len(header):,} columns; at most {MAX_FEATURES:,} are supported", line)
+        raise refused(path, f"names {len(header):,} columns; at most {MAX_FEATURES:,} are supported", line)
     if len(header) == 1:
         for other, advice in (
             ("\t", "rename it to .tsv"),
@@ -253,17 +256,17 @@ def _check_header(path: Path, header: list[str], delimiter: str, line: int) -> N
             (",", "rename it to .csv"),
         ):
             if other != delimiter and other in header[0]:
-                raise _error(path, f"cells seem to be separated by {quote(other)}; {advice}", line)
+                raise refused(path, f"cells seem to be separated by {quote(other)}; {advice}", line)
     seen: set[str] = set()
     for name in header:
         if name in seen:
             problem = f"column {quote(name)}: the name occurs more than once; rename or drop one of the columns"
-            raise _error(path, problem, line)
+            raise refused(path, problem, line)
         seen.add(name)
     # a frame without names is saved with the header 0, 1, 2, ...; other numbers are a row of data
     numbers = [_is_number(name) for name in header]
     if all(numbers) and header != [str(int(float(header[0])) + i) for i in range(len(header))]:
-        raise _error(path, "holds numbers where the column names should be; add a header line", line)
+        raise refused(path, "holds numbers where the column names should be; add a header line", line)
 
 
 def _is_number(text: str) -> bool:
@@ -286,12 +289,17 @@ def _line_of(path: Path, delimiter: str, row: int) -> str:
 
 def read_parquet(path: Path) -> Table:
     """Read a parquet file of numbers, booleans and text."""
+    return Table(path=path, columns=_parquet_frame(path))
+
+
+def _parquet_frame(path: Path) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    frame: pd.DataFrame
     try:
         with pq.ParquetFile(path) as file:
-            _check_size(path, file.metadata.num_rows * len(file.schema_arrow) * _BYTES_PER_VALUE)
+            check_size(path, file.metadata.num_rows * len(file.schema_arrow) * BYTES_PER_VALUE)
             _check_arrow_types(path, file.schema_arrow)
             table = file.read()
         for position, column in enumerate(table.schema):
@@ -302,8 +310,8 @@ def read_parquet(path: Path) -> Table:
     except (DataError, MemoryError):
         raise
     except (pa.ArrowException, OSError, ValueError, OverflowError, TypeError, KeyError) as error:
-        raise _error(path, f"cannot be read, truncated or damaged ({_reason(error)})") from None
-    return Table(path=path, columns=frame)
+        raise refused(path, f"cannot be read, truncated or damaged ({reason(error)})") from None
+    return frame
 
 
 def _check_arrow_types(path: Path, schema: Any) -> None:
@@ -323,7 +331,7 @@ def _check_arrow_types(path: Path, schema: Any) -> None:
         kind = column.type.value_type if types.is_dictionary(column.type) else column.type
         if not any(is_known(kind) for is_known in known):
             problem = f"column {quote(column.name)}: holds {quote(column.type)}; drop it or encode it as numbers"
-            raise _error(path, problem)
+            raise refused(path, problem)
 
 
 # npy and npz
@@ -336,13 +344,31 @@ def read_npy(path: Path) -> Table:
     """
     import pandas as pd
 
-    with path.open("rb") as file:
-        try:
-            array = _read_array(path, file, path.stat().st_size, "array")
-        except _UnusableError as error:
-            raise _error(path, f"array: {error}") from None
+    array = _npy_array(path)
     block, names, image_shape = _flattened(path, array, "array")
     return Table(path=path, columns=pd.DataFrame(), block=block, block_names=names, image_shape=image_shape)
+
+
+def _npy_array(path: Path) -> NDArray[Any]:
+    with path.open("rb") as file:
+        try:
+            return _read_array(path, file, path.stat().st_size, "array")
+        except _UnusableError as error:
+            raise refused(path, f"array: {error}") from None
+
+
+def read_npy_labels(path: Path) -> Table:
+    """Read one label per row, shape (n,) or (n, 1)."""
+    return _label_table(path, _npy_array(path))
+
+
+def _label_table(path: Path, array: NDArray[Any]) -> Table:
+    import pandas as pd
+
+    try:
+        return Table(path=path, columns=pd.DataFrame({"label": _one_per_row(array, len(array) if array.ndim else 0)}))
+    except _UnusableError as error:
+        raise refused(path, f"array: {error}") from None
 
 
 def read_npz(path: Path) -> Table:
@@ -355,17 +381,19 @@ def read_npz(path: Path) -> Table:
     with _archive(path) as archive:
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
         if len(members) != len(archive.infolist()):
-            raise _error(path, "two arrays have the same name")
+            raise refused(path, "two arrays have the same name")
+        if {"format", "shape", "data"} <= set(members):
+            return _sparse(path, archive, members)
         found = [name for name in FEATURE_ARRAYS if name in members]
         if len(found) != 1:
             held = listing(found or members) or "nothing"
             problem = f"the features must be in one array named {' or '.join(FEATURE_ARRAYS)}"
-            raise _error(path, f"{problem}, but the file holds {held}")
+            raise refused(path, f"{problem}, but the file holds {held}")
         main = f"array {quote(found[0])}"
         try:
             X = _read_member(path, archive, members.pop(found[0]))
         except _UnusableError as error:
-            raise _error(path, f"{main}: {error}") from None
+            raise refused(path, f"{main}: {error}") from None
         block, names, image_shape = _flattened(path, X, main)
         columns: dict[str, NDArray[Any]] = {}
         unusable: dict[str, str] = {}
@@ -379,7 +407,7 @@ def read_npz(path: Path) -> Table:
             except _UnusableError as error:
                 unusable[name] = str(error)
     if len(set(names)) != len(names):
-        raise _error(path, "array 'feature_names': a name occurs more than once")
+        raise refused(path, "array 'feature_names': a name occurs more than once")
     return Table(
         path=path,
         columns=pd.DataFrame(columns),
@@ -388,6 +416,52 @@ def read_npz(path: Path) -> Table:
         image_shape=image_shape,
         unusable=unusable,
     )
+
+
+def _sparse(path: Path, archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo]) -> Table:
+    """Read what ``scipy.sparse.save_npz`` wrote, as a dense float32 block."""
+    import numpy as np
+    import pandas as pd
+    from scipy import sparse
+
+    try:
+        parts = {name: _read_member(path, archive, info) for name, info in members.items()}
+    except _UnusableError as error:
+        raise refused(path, f"sparse matrix: {error}") from None
+    kind = parts["format"].tobytes().decode("latin-1").replace("\0", "")
+    shape = parts["shape"]
+    wanted = {"csr": ("indices", "indptr"), "csc": ("indices", "indptr"), "coo": ("row", "col")}.get(kind)
+    if wanted is None:
+        raise refused(path, f"sparse matrix: format {quote(kind)} cannot be read; save it as csr, csc or coo")
+    if shape.shape != (2,) or shape.dtype.kind not in "iu" or min(shape.tolist()) < 0:
+        raise refused(path, "sparse matrix: its shape is not two numbers of rows and columns")
+    n_rows, n_columns = (int(size) for size in shape)
+    if n_columns > MAX_FEATURES:
+        raise refused(path, f"sparse matrix: has {n_columns:,} columns; at most {MAX_FEATURES:,} are supported")
+    check_size(path, n_rows * n_columns * BYTES_PER_VALUE, "the sparse matrix written out with its zeros")
+    data = parts["data"]
+    if data.dtype.kind not in "iufb" or any(name not in parts or parts[name].dtype.kind not in "iu" for name in wanted):
+        raise refused(path, f"sparse matrix: has not the arrays of numbers that format {kind} needs")
+    first, second = (parts[name] for name in wanted)
+    if any(part.ndim != 1 for part in (data, first, second)):
+        raise refused(path, "sparse matrix: its arrays are no lists of numbers")
+    if kind != "coo":  # indices of one axis are listed, those of the other given as pointers into the list
+        n_lines = n_rows if kind == "csr" else n_columns
+        lengths = second[1:].astype(np.int64) - second[:-1].astype(np.int64)
+        if len(second) != n_lines + 1 or second[0] != 0 or second[-1] != len(data) or (lengths < 0).any():
+            raise refused(path, "sparse matrix: its pointers do not fit its values; damaged")
+        other = np.repeat(np.arange(n_lines), lengths)
+        first, second = (other, first) if kind == "csr" else (first, other)
+    if not len(first) == len(second) == len(data):
+        raise refused(path, "sparse matrix: its indices do not fit its values; damaged")
+    for indices, size, axis in ((first, n_rows, "row"), (second, n_columns, "column")):
+        if len(indices) and not (indices.min() >= 0 and indices.max() < size):
+            raise refused(path, f"sparse matrix: an index is beyond the last {axis}; damaged")
+    with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is refused with its place
+        matrix = sparse.coo_array((data.astype(np.float32), (first, second)), shape=(n_rows, n_columns))
+        block = matrix.toarray()
+    names = tuple(f"x{i}" for i in range(n_columns))
+    return Table(path=path, columns=pd.DataFrame(), block=block, block_names=names)
 
 
 class _UnusableError(Exception):
@@ -417,7 +491,7 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
         IndexError,
         KeyError,
     ) as error:
-        raise _error(path, f"cannot be read, truncated or damaged ({_reason(error)})") from None
+        raise refused(path, f"cannot be read, truncated or damaged ({reason(error)})") from None
 
 
 def _read_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
@@ -427,7 +501,7 @@ def _read_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) ->
     if name == info.filename:
         raise _UnusableError("is not an array")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise _error(path, f"array {quote(name)}: compressed in a way that numpy does not write")
+        raise refused(path, f"array {quote(name)}: compressed in a way that numpy does not write")
     with archive.open(info) as stream:
         return _read_array(path, stream, info.file_size, f"array {quote(name)}")
 
@@ -450,7 +524,7 @@ def _read_array(path: Path, stream: IO[bytes], size: int, what: str) -> NDArray[
             }[version]
             shape, fortran_order, dtype = read_header(stream)
     except KeyError:
-        raise _error(path, f"{what}: unknown version of the npy format") from None
+        raise refused(path, f"{what}: unknown version of the npy format") from None
     except (
         ValueError,
         TypeError,
@@ -460,24 +534,24 @@ def _read_array(path: Path, stream: IO[bytes], size: int, what: str) -> NDArray[
         AttributeError,
         tokenize.TokenError,
     ):
-        raise _error(path, f"{what}: truncated or damaged header") from None
+        raise refused(path, f"{what}: truncated or damaged header") from None
     if dtype.hasobject:
         raise _UnusableError("holds Python objects, which are never unpickled; save numbers or text")
     n_values = math.prod(shape)
     if min(shape, default=0) < 0 or dtype.itemsize == 0:
-        raise _error(path, f"{what}: impossible shape {shape} of {dtype}")
+        raise refused(path, f"{what}: impossible shape {shape} of {dtype}")
     announced = n_values * dtype.itemsize
     header_bytes = stream.tell()
     if header_bytes + announced != size:
-        raise _error(
+        raise refused(
             path,
             f"{what}: its header announces {announced:,} bytes of values, but there are "
             f"{size - header_bytes:,}; truncated or damaged",
         )
-    _check_size(path, announced + n_values * 4, what)
+    check_size(path, announced + n_values * 4, what)
     buffer = stream.read(announced)
     if len(buffer) != announced:
-        raise _error(path, f"{what}: truncated or damaged")
+        raise refused(path, f"{what}: truncated or damaged")
     return np.frombuffer(buffer, dtype=dtype).reshape(shape, order="F" if fortran_order else "C")
 
 
@@ -488,19 +562,19 @@ def _flattened(
     import math
 
     if array.dtype.kind not in "iufb":
-        raise _error(path, f"{what}: holds {array.dtype}; features must be real numbers or booleans")
+        raise refused(path, f"{what}: holds {array.dtype}; features must be real numbers or booleans")
     if array.ndim not in (2, 3, 4):
-        raise _error(
+        raise refused(
             path,
             f"{what}: has shape {array.shape}; features need (rows, columns), (rows, height, width) or "
             "(rows, height, width, channels)",
         )
     if array.ndim == 4 and array.shape[3] > 4 >= array.shape[1]:
-        raise _error(path, f"{what}: has shape {array.shape}; move the channels to the end: transpose(0, 2, 3, 1)")
+        raise refused(path, f"{what}: has shape {array.shape}; move the channels to the end: transpose(0, 2, 3, 1)")
     row_shape = array.shape[1:]
     n_features = math.prod(row_shape)
     if n_features > MAX_FEATURES:
-        raise _error(path, f"{what}: has {n_features:,} features per row; at most {MAX_FEATURES:,} are supported")
+        raise refused(path, f"{what}: has {n_features:,} features per row; at most {MAX_FEATURES:,} are supported")
     block = array.reshape(len(array), n_features)
     if array.ndim == 2:
         return block, tuple(f"x{i}" for i in range(n_features)), None
@@ -547,11 +621,153 @@ def _objects(values: Iterator[str]) -> NDArray[Any]:
     return np.array(list(values), dtype=object)
 
 
+# IDX, the format of MNIST
+
+_IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+_IDX_BLOCK = 2**20
+
+
+def read_idx(path: Path) -> Table:
+    """Read features, and the labels beside them if the name is like MNIST's.
+
+    The labels of ``train-images-idx3-ubyte`` are those of ``train-labels-idx1-ubyte`` in the same folder, with or
+    without ``.gz``. An array of one dimension is no features but labels.
+
+    The format is told in Y. LeCun, C. Cortes and C. Burges, The MNIST database of handwritten digits.
+    """
+    import pandas as pd
+
+    array = _idx_array(path)
+    block, names, image_shape = _flattened(path, array, "array")
+    beside = _labels_beside(path)
+    columns = pd.DataFrame()
+    if beside is not None:
+        columns = read_idx_labels(beside).columns
+        if len(columns) != len(block):
+            raise refused(beside, f"{len(columns):,} labels for the {len(block):,} rows of {quote(path)}")
+    return Table(path=path, columns=columns, block=block, block_names=names, image_shape=image_shape)
+
+
+def read_idx_labels(path: Path) -> Table:
+    """Read one label per row."""
+    return _label_table(path, _idx_array(path))
+
+
+def _idx_array(path: Path) -> NDArray[Any]:
+    """Read one array; its header must agree with the file's length before memory is allocated."""
+    import math
+
+    import numpy as np
+
+    size = unpacked_size(path)
+    with open_binary(path) as file:
+        start = file.read(4)
+        if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _IDX_TYPES or start[3] == 0:
+            raise refused(path, "is not an IDX file; the file is damaged or has the wrong suffix")
+        n_dims = start[3]
+        sizes = file.read(4 * n_dims)
+        shape = tuple(int.from_bytes(sizes[i : i + 4], "big") for i in range(0, len(sizes), 4))
+        dtype = np.dtype(_IDX_TYPES[start[2]])
+        announced = math.prod(shape) * dtype.itemsize
+        there = size - 4 - 4 * n_dims
+        if there != announced or n_dims > 4:
+            raise refused(
+                path,
+                f"its header announces {announced:,} bytes of values, but there are {max(there, 0):,}; "
+                "truncated or damaged",
+            )
+        check_size(path, announced + math.prod(shape) * 4)
+        values = bytearray()
+        while piece := file.read(_IDX_BLOCK):
+            values += piece
+    if len(values) != announced:  # the file has changed meanwhile
+        raise refused(path, "truncated or damaged")
+    return np.frombuffer(values, dtype=dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+
+
+def _labels_beside(path: Path) -> Path | None:
+    """Return the file of labels that belongs to a file of images, by its name; None if there is none."""
+    name = path.name.replace("images", "labels").replace("idx3", "idx1")
+    plain = name[:-3] if name.lower().endswith(".gz") else name
+    if plain == (path.name[:-3] if path.name.lower().endswith(".gz") else path.name):
+        return None
+    return next((path.with_name(one) for one in (plain, plain + ".gz") if path.with_name(one).is_file()), None)
+
+
+# Folders
+
+
+def read_folder(path: Path) -> Table:
+    """Read a folder of parquet files, which are one table, or of pictures, one folder per class."""
+    entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith((".", "_")))
+    parts = [entry for entry in entries if entry.suffix.lower() == ".parquet" and entry.is_file()]
+    if parts:
+        return _read_parts(path, parts)
+    from aaetools.datasets.pictures import is_picture, read_pictures
+
+    if any(entry.is_dir() and any(map(is_picture, entry.iterdir())) for entry in entries):
+        return read_pictures(path)
+    raise refused(
+        path,
+        "is a folder, but neither of parquet files nor of pictures in one folder per class; "
+        f"name one file in it ({', '.join(READERS)})",
+    )
+
+
+def _read_parts(path: Path, parts: list[Path]) -> Table:
+    """Read parquet files with the same columns as one table, in the order of their names."""
+    import bisect
+    from itertools import accumulate
+
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    n_cells = 0
+    first: list[str] | None = None
+    for part in parts:
+        with part.open("rb") as file:
+            _check_magic(part, file.read(64), ".parquet")
+        try:
+            schema, n_rows = pq.read_schema(part), pq.read_metadata(part).num_rows
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise refused(part, f"cannot be read, truncated or damaged ({reason(error)})") from None
+        first = schema.names if first is None else first
+        if schema.names != first:
+            odd = sorted(set(schema.names) ^ set(first))
+            what = f"differ in {listing(odd, 5)}" if odd else "are in another order"
+            raise refused(
+                part, f"its columns {what} from those of {quote(parts[0].name)}; give all parts the same columns"
+            )
+        n_cells += n_rows * len(first)
+        check_size(path, n_cells * BYTES_PER_VALUE, "the folder")
+    frames = [_parquet_frame(part) for part in parts]
+    starts = [0, *accumulate(len(frame) for frame in frames)]
+
+    def locate(row: int) -> str:
+        part = bisect.bisect_right(starts, row) - 1
+        return f"{quote(parts[part].name)}, row {row - starts[part]} (counted from 0)"
+
+    return Table(path=path, columns=pd.concat(frames, ignore_index=True), locate=locate)
+
+
 READERS: dict[str, Callable[[Path], Table]] = {
     ".csv": partial(read_text, delimiter=","),
+    ".csv.gz": partial(read_text, delimiter=","),
     ".tsv": partial(read_text, delimiter="\t"),
+    ".tsv.gz": partial(read_text, delimiter="\t"),
     ".parquet": read_parquet,
     ".npz": read_npz,
     ".npy": read_npy,
+    ".idx": read_idx,
+    ".idx.gz": read_idx,
+    "idx3-ubyte": read_idx,
+    "idx3-ubyte.gz": read_idx,
 }
-"""Suffix in lower case to the function that reads such a file."""
+"""End of a file's name in lower case to the function that reads such a file."""
+
+LABEL_READERS: dict[str, Callable[[Path], Table]] = {
+    ".npy": read_npy_labels,
+    **dict.fromkeys((".idx", ".idx.gz", "idx1-ubyte", "idx1-ubyte.gz"), read_idx_labels),
+}
+"""The same for files with one label per row; the other formats need no such difference."""

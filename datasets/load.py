@@ -8,12 +8,13 @@ from pathlib import Path
 
 from aaetools.datasets.dataset import Dataset
 from aaetools.datasets.files import READERS, read_file
+from aaetools.datasets.label_files import with_labels
 from aaetools.datasets.messages import did_you_mean, quote
 from aaetools.datasets.registry import DATASETS, DataCard
-from aaetools.datasets.tables import to_dataset
+from aaetools.datasets.tables import Table, to_dataset
 from aaetools.exceptions import DataError
 
-__all__ = ["load_dataset"]
+__all__ = ["load_dataset", "open_table"]
 
 
 def load_dataset(
@@ -32,8 +33,8 @@ def load_dataset(
     source
         A name in :data:`DATASETS`, or else the path of a file whose suffix is in :data:`READERS`.
     target
-        The label column (of an npz file: the array). None takes the one called label, labels, target, class
-        or y, in any case; without one there are no labels.
+        The label column (of an npz file: the array), or a file of labels (see :func:`with_labels`). None takes
+        the column called label, labels, target, class or y, in any case; without one there are no labels.
     unlabeled
         Category that stands for "unlabelled". Empty cells and -1 always do.
     id_column
@@ -65,19 +66,51 @@ def load_dataset(
         if features:
             raise DataError(f"data set {source!r} has no columns to choose from; features= is for files")
         return _load_bundled(DATASETS[source], target, unlabeled, id_column)
-    path = Path(os.path.expanduser(source))
+    table, column = open_table(source, target, id_column)
+    return to_dataset(
+        table,
+        target=column,
+        unlabeled=unlabeled,
+        id_column=id_column,
+        features=features,
+        min_rows=min_rows,
+    )
+
+
+def open_table(
+    source: str | os.PathLike[str], target: str | None = None, id_column: str | None = None
+) -> tuple[Table, str | None]:
+    """Return what a source holds, and the name of its label column if ``target`` says which it is.
+
+    A ``target`` that is no column but a file gives a table with the labels of that file, see :func:`with_labels`.
+
+    Raises
+    ------
+    DataError
+        If there is no such name or file, or if it cannot be read.
+    """
+    if isinstance(source, str) and source in DATASETS:
+        card = DATASETS[source]
+        return _bundled_table(card, target, id_column), card.target_name
     if isinstance(source, str) and not _looks_like_path(source):
         raise DataError(
             f"{quote(source)} is neither a bundled data set nor a file{did_you_mean(source, DATASETS)} "
             f"(bundled: {', '.join(DATASETS)}; files: {', '.join(READERS)})"
         )
-    return to_dataset(
-        read_file(path),
-        target=target,
-        unlabeled=unlabeled,
-        id_column=id_column,
-        features=features,
-        min_rows=min_rows,
+    return with_labels(read_file(Path(os.path.expanduser(source))), target, id_column)
+
+
+def _bundled_table(card: DataCard, target: str | None, id_column: str | None) -> Table:
+    """Return a bundled data set as a file with its labels beside the features."""
+    import pandas as pd
+
+    dataset = _load_bundled(card, target, None, id_column)
+    return Table(
+        path=Path(dataset.name),
+        columns=pd.DataFrame({card.target_name: dataset.y}),
+        block=dataset.X,
+        block_names=dataset.feature_names,
+        image_shape=dataset.image_shape,
     )
 
 

@@ -25,8 +25,11 @@ __all__ = [
     "MAX_FEATURES",
     "MAX_MAGNITUDE",
     "NA_WORDS",
+    "Roles",
     "Table",
+    "find_roles",
     "is_text",
+    "read_labels",
     "to_dataset",
 ]
 
@@ -153,16 +156,14 @@ def to_dataset(
     """
     _check_names(table)
     _check_rows(table, min_rows)
-    certain = _certain_features(table, features, target, id_column)
-    target = _find_target(table, target, certain)
+    roles = find_roles(table, target=target, id_column=id_column, features=features)
+    target, id_column = roles.target, roles.id_column
     if unlabeled is not None and target is None:
         raise table.error(f"unlabeled={quote(unlabeled)} needs a label column; name it with target=")
-    saved_index = _saved_index(table)
-    id_column = _find_ids(table, id_column, saved_index, target, certain)
-    y = None if target is None else _labels(table, target, unlabeled)
-    names, X = _features(table, exclude={target, id_column, saved_index})
+    y = None if target is None else read_labels(table, target, unlabeled)
+    names, X = _features(table, exclude={target, id_column, roles.saved_index})
     return Dataset(
-        name=table.path.stem,
+        name=Path(table.path.name.removesuffix(".gz")).stem,
         X=X,
         y=y,
         feature_names=names,
@@ -203,6 +204,34 @@ def _check_rows(table: Table, min_rows: int) -> None:
 
 
 # Which column is what
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Names of the columns that are no features, None where there is none.
+
+    ``saved_index`` is a data frame's index that was saved as a column; it is the row ids unless another column is.
+    """
+
+    target: str | None
+    id_column: str | None
+    saved_index: str | None
+
+
+def find_roles(
+    table: Table, *, target: str | None = None, id_column: str | None = None, features: Collection[str] = ()
+) -> Roles:
+    """Say which columns are labels and row ids; parameters as for :func:`to_dataset`.
+
+    Raises
+    ------
+    DataError
+        If a column that was named does not exist, or if more than one may be meant.
+    """
+    certain = _certain_features(table, features, target, id_column)
+    target = _find_target(table, target, certain)
+    saved_index = _saved_index(table)
+    return Roles(target, _find_ids(table, id_column, saved_index, target, certain), saved_index)
 
 
 def _named(table: Table, name: str, what: str) -> str:
@@ -326,7 +355,7 @@ def _row_ids(table: Table, name: str | None) -> NDArray[Any]:
 # Labels
 
 
-def _labels(table: Table, name: str, unlabeled: str | int | None) -> NDArray[Any] | None:
+def read_labels(table: Table, name: str, unlabeled: str | int | None) -> NDArray[Any] | None:
     """Return labels as in :class:`Dataset`; None if every row is unlabelled.
 
     Works on the distinct values, of which there are few, and spreads the result over the rows.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import gzip
 import io
 import os
 import struct
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -68,6 +70,20 @@ def archive(members: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) 
     return buffer.getvalue()
 
 
+def idx(array: Any, code: int = 8) -> bytes:
+    """Return an array of bytes as an IDX file."""
+    values = np.asarray(array, dtype=np.uint8)
+    return bytes([0, 0, code, values.ndim]) + np.array(values.shape, dtype=">u4").tobytes() + values.tobytes()
+
+
+def sparse(matrix: Any, **parts: Any) -> bytes:
+    """Return a sparse matrix as scipy saves it, with some of its arrays replaced."""
+    buffer = io.BytesIO()
+    scipy.sparse.save_npz(buffer, matrix)
+    with np.load(buffer) as saved:
+        return npz(**{**saved, **parts})
+
+
 def flipped(content: bytes, position: int) -> bytes:
     """Return content with one byte changed."""
     return content[:position] + bytes([content[position] ^ 0xFF]) + content[position + 1 :]
@@ -76,6 +92,9 @@ def flipped(content: bytes, position: int) -> bytes:
 X = np.arange(8.0).reshape(4, 2)
 GOOD_PARQUET = parquet(a=[1.0, 2.0, 3.0], label=["u", "v", "u"])
 GOOD_NPZ = npz(X=X, y=[0, 1, 0, 1])
+CSR = scipy.sparse.csr_array(X)
+PACKED = gzip.compress(b"a,b,label\n1,2.5,u\n3,4.5,v\n5,-6e3,\n")
+IMAGES = idx(np.arange(24).reshape(3, 2, 4))
 Case = tuple[str, str | bytes, dict[str, Any], tuple[str, ...]]
 
 # name of the case: (file name, content, options, words that the message must hold beside the file's name)
@@ -88,7 +107,8 @@ BAD: dict[str, Case] = {
     "byte-order mark only": ("d.csv", b"\xef\xbb\xbf", {}, ("is empty",)),
     "unknown suffix": ("d.xlsx", "a", {}, ("'.xlsx'", ".csv", ".parquet")),
     "no suffix": ("data", "a,b\n1,2\n", {}, ("without a suffix", ".csv")),
-    "compressed csv": ("d.csv.gz", b"\x1f\x8b\x08", {}, ("'.gz'", "unpack")),
+    "gzip that is cut off at once": ("d.csv.gz", b"\x1f\x8b\x08", {}, ("unpacked", "truncated or damaged")),
+    "compressed workbook": ("d.xlsx.gz", b"\x1f\x8b\x08", {}, ("'.gz'", "unpack")),
     "gzip named csv": ("d.csv", b"\x1f\x8b\x08\x00abc", {}, ("gzip", "unpack")),
     "zstd named csv": ("d.csv", b"\x28\xb5\x2f\xfdabc", {}, ("zstd", "unpack")),
     "parquet named csv": ("d.csv", GOOD_PARQUET, {}, ("a parquet file", "rename it to .parquet")),
@@ -352,6 +372,50 @@ BAD: dict[str, Case] = {
     "npy with a negative shape": ("d.npy", header("'<f8'", "(-1, 1)"), {}, ("impossible",)),
     "npy with an unknown type": ("d.npy", header("'<q77'", "(1, 1)"), {}, ("damaged header",)),
     "npy with code for a header": ("d.npy", header("exit()", "(1, 1)"), {}, ("damaged header",)),
+    # gzip
+    "truncated gzip": ("d.csv.gz", PACKED[:-9], {}, ("unpacked", "truncated or damaged")),
+    "gzip with a wrong checksum": ("d.csv.gz", flipped(PACKED, len(PACKED) - 6), {}, ("truncated or damaged",)),
+    "gzip with more behind it": ("d.csv.gz", PACKED + b"more", {}, ("truncated or damaged",)),
+    "csv named gzip": ("d.csv.gz", "a,b\n1,2\n3,4\n", {}, ("not compressed by gzip", "wrong suffix")),
+    "gzip of nothing": ("d.csv.gz", gzip.compress(b""), {}, ("is empty",)),
+    "gzip of a parquet file": ("d.csv.gz", gzip.compress(GOOD_PARQUET), {}, ("a parquet file",)),
+    "gzip of gzip": ("d.csv.gz", gzip.compress(PACKED), {}, ("gzip", "unpack")),
+    "gzip of latin-1": ("d.tsv.gz", gzip.compress(b"a\tb\n1\t\xeb\n"), {}, ("line 2", "0xeb")),
+    "gzip with a short line": ("d.csv.gz", gzip.compress(b"a,b\n1,2\n3\n"), {}, ("line 3", "cells is 1")),
+    "gzip with a missing cell": ("d.csv.gz", gzip.compress(b"a,b\n1,2\n3,\n"), {}, ("line 3", "column 'b'", "missing")),
+    # IDX
+    "empty idx": ("d.idx", b"", {}, ("is empty",)),
+    "idx magic only": ("d.idx", b"\0\0\x08\x03", {}, ("announces 1 bytes", "truncated")),
+    "idx of an unknown type": ("d.idx", idx(X, code=7), {}, ("not an IDX file",)),
+    "text named idx": ("d.idx", "a,b\n1,2\n", {}, ("not an IDX file",)),
+    "npy named idx": ("d.idx", npy(X), {}, ("npy", "rename it to .npy")),
+    "truncated idx": ("d-idx3-ubyte", IMAGES[:-1], {}, ("24 bytes", "23", "truncated")),
+    "idx with more behind it": ("d-idx3-ubyte", IMAGES + b"x", {}, ("24 bytes", "25")),
+    "idx bomb": ("d.idx", b"\0\0\x0e\x02" + b"\xff" * 8, {}, ("bytes of values", "there are 0")),
+    "compressed idx bomb": ("d.idx.gz", gzip.compress(b"\0\0\x0e\x02" + b"\xff" * 8), {}, ("there are 0",)),
+    "truncated compressed idx": ("d.idx.gz", gzip.compress(IMAGES)[:-5], {}, ("truncated or damaged",)),
+    "idx of 255 dimensions": ("d.idx", b"\0\0\x08\xff" + b"\0\0\0\1" * 255 + b"x", {}, ("truncated or damaged",)),
+    "idx without rows": ("d.idx", idx(np.zeros((0, 3))), {}, ("no rows",)),
+    "idx of labels": ("d-idx1-ubyte", idx([0, 1]), {}, ("holds labels", "target=")),
+    "idx of one dimension": ("d.idx", idx([0, 1]), {}, ("shape (2,)",)),
+    # scipy's sparse matrices
+    "sparse bomb": ("d.npz", sparse(CSR, shape=[2**40, 1000]), {}, ("GiB of memory", "zeros")),
+    "sparse of absurd width": ("d.npz", sparse(CSR, shape=[4, 2**40]), {}, ("columns", "1,000,000")),
+    "sparse of a negative shape": ("d.npz", sparse(CSR, shape=[-4, 2]), {}, ("shape",)),
+    "sparse of three dimensions": ("d.npz", sparse(CSR, shape=[2, 2, 2]), {}, ("shape",)),
+    "sparse of an unknown kind": ("d.npz", sparse(CSR, format=b"bsr"), {}, ("'bsr'", "csr")),
+    "sparse with an index beyond": ("d.npz", sparse(CSR, indices=CSR.indices + 5), {}, ("beyond the last column",)),
+    "sparse with a negative index": ("d.npz", sparse(CSR, indices=CSR.indices - 9), {}, ("beyond the last column",)),
+    "sparse with wrong pointers": ("d.npz", sparse(CSR, indptr=CSR.indptr[::-1]), {}, ("pointers", "damaged")),
+    "sparse without indices": (
+        "d.npz",
+        npz(format=b"csr", shape=[4, 2], data=[1.0], indptr=[0, 1]),
+        {},
+        ("arrays", "csr"),
+    ),
+    "sparse of objects": ("d.npz", sparse(CSR, data=np.array([{}])), {}, ("sparse matrix", "Python objects")),
+    "sparse of complex numbers": ("d.npz", sparse(CSR * 1j), {}, ("sparse matrix", "numbers")),
+    "sparse with NaN": ("d.npz", sparse(CSR * np.nan), {}, ("row 0", "column 'x1'", "missing")),
     "npy of the future": ("d.npy", header("'<f8'", "(0, 1)", b"\x09\x00"), {}, ("version",)),
 }
 
@@ -401,6 +465,7 @@ def test_a_missing_file_is_refused_whatever_its_name(tmp_path: Path, name: str) 
 def test_a_folder_is_no_file(tmp_path: Path, suffix: str) -> None:
     folder = tmp_path / f"data{suffix}"
     folder.mkdir()
+    (folder / "notes.txt").write_text("no data")
     with pytest.raises(DataError, match="is a folder"):
         load_dataset(folder)
 
@@ -435,7 +500,7 @@ def test_running_out_of_memory_is_a_data_error(tmp_path: Path, monkeypatch: pyte
         raise MemoryError
 
     path = tmp_path / f"d{suffix}"
-    path.write_bytes({".npy": npy(X), ".npz": GOOD_NPZ, ".parquet": GOOD_PARQUET}.get(suffix, b"a\n1\n2\n"))
+    path.write_bytes(GOOD[suffix])
     monkeypatch.setitem(READERS, suffix, exhausted)
     with pytest.raises(DataError, match="does not fit into memory"):
         load_dataset(path)
@@ -443,7 +508,15 @@ def test_running_out_of_memory_is_a_data_error(tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.parametrize(
     ("suffix", "content"),
-    [(".csv", b"a,b\n1,2\n3,4\n"), (".npy", npy(X)), (".npz", GOOD_NPZ), (".parquet", GOOD_PARQUET)],
+    [
+        (".csv", b"a,b\n1,2\n3,4\n"),
+        (".npy", npy(X)),
+        (".npz", GOOD_NPZ),
+        (".npz", sparse(CSR)),
+        (".parquet", GOOD_PARQUET),
+        (".csv.gz", PACKED),
+        (".idx.gz", gzip.compress(IMAGES)),
+    ],
 )
 def test_what_needs_more_than_half_the_memory_is_refused_before_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, content: bytes
@@ -487,6 +560,12 @@ GOOD: dict[str, bytes] = {
     ".parquet": GOOD_PARQUET,
     ".npz": GOOD_NPZ,
     ".npy": npy(X),
+    ".csv.gz": PACKED,
+    ".tsv.gz": gzip.compress(b"a\tb\n1\t2\n3\t4\n"),
+    ".idx": IMAGES,
+    ".idx.gz": gzip.compress(IMAGES),
+    "idx3-ubyte": IMAGES,
+    "idx3-ubyte.gz": gzip.compress(IMAGES),
 }
 
 
@@ -534,7 +613,7 @@ def test_damaged_files_raise_nothing_but_data_errors(
     assert_table_or_refusal(path)
 
 
-@pytest.mark.parametrize("suffix", [".npz", ".npy"])
+@pytest.mark.parametrize("suffix", [".npz", ".npy", ".csv.gz", ".idx", ".idx.gz"])
 def test_every_truncation_of_arrays_is_refused(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"d{suffix}"
     for length in range(len(GOOD[suffix])):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import zipfile
 from pathlib import Path
@@ -30,8 +31,12 @@ def save(path: Path, frame: pd.DataFrame, **kwargs: Any) -> Path:
         np.savez(path, X=features.astype(float), label=frame["label"].to_numpy().astype(str))
     elif path.suffix == ".npy":
         np.save(path, frame.drop(columns="label").astype(float).to_numpy())
+    elif "idx" in path.name:
+        X = frame.drop(columns="label").astype(">f8").to_numpy()
+        content = bytes([0, 0, 14, 2]) + np.array(X.shape, dtype=">u4").tobytes() + X.tobytes()
+        path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
     else:
-        frame.to_csv(path, sep="," if path.suffix == ".csv" else "\t", index=False, **kwargs)
+        frame.to_csv(path, sep="," if ".csv" in path.name else "\t", index=False, **kwargs)
     return path
 
 
@@ -48,17 +53,17 @@ def test_every_format_gives_the_same_rows(tmp_path: Path, suffix: str, as_text: 
     data = load_dataset(str(path) if as_text else path)
     np.testing.assert_array_equal(data.X, EXPECTED)
     assert data.X.dtype == np.float32
-    assert data.name == "pets"
+    assert data.name == ("petsidx3-ubyte" if "ubyte" in suffix else "pets")
     assert data.source == str(path)
     assert data.row_ids.tolist() == [0, 1, 2]
-    if suffix == ".npy":
+    if suffix == ".npy" or "idx" in suffix:
         assert (data.y, data.target_name) == (None, None)
     else:
         assert data.y is not None
         assert data.y.tolist() == ["cat", "dog", "cat"]
         assert data.y.dtype == object
         assert data.target_name == "label"
-    if suffix not in (".npy", ".npz"):
+    if suffix not in (".npy", ".npz") and "idx" not in suffix:
         assert data.feature_names == ("a", "b", "c")
 
 
