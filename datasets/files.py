@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -552,7 +553,10 @@ def _read_array(path: Path, stream: IO[bytes], size: int, what: str) -> NDArray[
     buffer = stream.read(announced)
     if len(buffer) != announced:
         raise refused(path, f"{what}: truncated or damaged")
-    return np.frombuffer(buffer, dtype=dtype).reshape(shape, order="F" if fortran_order else "C")
+    values = np.frombuffer(buffer, dtype=dtype)
+    if dtype.kind == "U" and (values.view(dtype.byteorder.replace("|", "=") + "u4") > sys.maxunicode).any():
+        raise _UnusableError("holds text that cannot be decoded")  # numpy would end in a SystemError
+    return values.reshape(shape, order="F" if fortran_order else "C")
 
 
 def _flattened(

@@ -30,6 +30,9 @@ FAR = 100
 IMBALANCE = 10
 """The largest class is called much larger from so many times the smallest on."""
 
+_SHOWN = 5
+"""So many columns are named in one message."""
+
 _LEAST_ROWS = 10
 """Fewer rows than this are refused by a fit; what looks like a rule in them may be chance."""
 
@@ -161,7 +164,7 @@ def inspect_data(
     names, kept = _feature_names(table, roles), []
     trouble: list[Trouble] = []
     codes, counts = _classes(y)
-    looks = _Looks(table.n_rows, codes)
+    looks = _Looks(table, codes)
     for position, (name, role, values) in enumerate(_all_columns(table, roles)):
         summary = _summary(name, role, values)
         if position < MAX_COLUMNS:
@@ -259,8 +262,9 @@ def _summary(name: str, role: str, values: pd.Series[Any]) -> ColumnSummary:
 class _Looks:
     """What is seen of the features one after the other, so that none is held longer than it is looked at."""
 
-    def __init__(self, n_rows: int, labels: NDArray[np.int64] | None) -> None:
-        self.n_rows = n_rows
+    def __init__(self, table: Table, labels: NDArray[np.int64] | None) -> None:
+        self.n_rows = table.n_rows
+        self.locate = table.locate
         self.labels = labels
         self.missing: list[str] = []
         self.words: list[str] = []
@@ -281,9 +285,12 @@ class _Looks:
 
         name, n_rows = column.name, self.n_rows
         if column.n_missing:
-            self.missing.append(f"{_quoted(name)} ({column.n_missing:,})")
+            where = self._place(self.missing, values.isna().to_numpy())
+            self.missing.append(f"{_quoted(name)} ({column.n_missing:,}{where})")
         if column.kind in ("text", "other"):
-            self.words.append(name)
+            odd = (pd.to_numeric(values, errors="coerce").isna() & values.notna()).to_numpy()
+            what = f"{_quoted(values.iloc[int(odd.argmax())])}{self._place(self.words, odd)}"
+            self.words.append(f"{_quoted(name)} ({what})")
         if column.n_distinct <= 1:
             self.constant.append(name)
             return
@@ -310,6 +317,10 @@ class _Looks:
             self.copies.append(f"{_quoted(name)} (as {_quoted(self.first[key])})")
         self.first.setdefault(key, name)
 
+    def _place(self, told: list[str], bad: NDArray[np.bool_]) -> str:
+        """Say where the first bad row is, for the few columns that will be shown; a text file is read for each."""
+        return f", first in {self.locate(int(bad.argmax()))}" if len(told) < _SHOWN else ""
+
     def found(self) -> Iterator[Trouble]:
         """Yield the troubles with the features."""
         if self.missing:
@@ -318,7 +329,7 @@ class _Looks:
             yield Trouble("infinite values", True, f"{_names(self.infinite)}; replace or drop them")
         if self.words:
             advice = "encode them as numbers, drop them, or name one with target= or id_column="
-            yield Trouble("not numbers", True, f"{_names(self.words)}; {advice}")
+            yield Trouble("not numbers", True, f"{_few(self.words)}; {advice}")
         if self.leaks:
             advice = "drop it, or the model only copies it"
             yield Trouble("leak", False, f"{_names(self.leaks)} tells the label of every row; {advice}")
@@ -389,6 +400,7 @@ def _about_classes(target: str | None, classes: tuple[ClassCount, ...]) -> Itera
     if len(classes) > 20 and 2 * len(classes) > n_labeled:
         many = f"{len(classes):,} classes for {n_labeled:,} labelled rows; are these labels?"
         yield Trouble("many classes", False, f"{where}: {many}")
+    classes = tuple(one for one in classes if one.n > 1) or classes  # single rows have been named
     least, most = min(classes, key=lambda one: one.n), max(classes, key=lambda one: one.n)
     if most.n >= IMBALANCE * least.n:
         sizes = f"{_quoted(most.label)} has {most.n:,} rows, {_quoted(least.label)} {least.n:,}"
@@ -426,12 +438,12 @@ def _quoted(value: object) -> str:
 
 
 def _names(names: list[str]) -> str:
-    return listing(names, 5)
+    return listing(names, _SHOWN)
 
 
 def _few(texts: list[str]) -> str:
-    shown = ", ".join(texts[:5])
-    return shown if len(texts) <= 5 else f"{shown} and {len(texts) - 5:,} more"
+    shown = ", ".join(texts[:_SHOWN])
+    return shown if len(texts) <= _SHOWN else f"{shown} and {len(texts) - _SHOWN:,} more"
 
 
 def _command(

@@ -57,8 +57,8 @@ def with_labels(table: Table, target: str | None, id_column: str | None = None) 
     found = _by_id(table, labels, ids[0], name) if ids else _by_order(table, labels, name)
     columns = table.columns.copy()
     # an index that pandas saved stays the last column, by which it is known
-    last = len(columns.columns) - (columns.columns[-1:] == SAVED_INDEX_NAMES[1]).sum()
-    columns.insert(int(last), name, found)
+    last = len(table.names) - (table.names[-1:] == [SAVED_INDEX_NAMES[1]])
+    columns.insert(last, name, found)
     return replace(table, columns=columns, text=labels.text), name
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import islice
 
-__all__ = ["did_you_mean", "listing", "quote"]
+__all__ = ["did_you_mean", "listing", "quote", "quote_path"]
 
 
 def quote(value: object, limit: int = 80) -> str:
@@ -16,6 +16,19 @@ def quote(value: object, limit: int = 80) -> str:
     """
     text = repr(str(value)[: limit + 1])
     return text if len(text) <= limit else f"{text[: limit - 4]}...{text[0]}"
+
+
+def quote_path(path: object, limit: int = 120) -> str:
+    """Quote a path for a message; of a long one the end is shown, which names the file.
+
+    >>> quote_path("a/long/way/to/table.csv", limit=16)
+    "'...to/table.csv'"
+    """
+    text = str(path)
+    quoted = repr(text)
+    if len(quoted) <= limit:
+        return quoted
+    return quote(f"...{text[5 - limit :]}", limit)
 
 
 def listing(values: Iterable[object], limit: int = 12) -> str:

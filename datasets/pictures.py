@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,6 +100,8 @@ def _opened(file: Path) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # sizes are judged by the caller before anything is unpacked
-            return Image.open(file, formats=[PICTURE_SUFFIXES[file.suffix.lower()]])
+            # from memory, because of a file Pillow would allocate whatever length a part of it claims
+            content = io.BytesIO(file.read_bytes())
+            return Image.open(content, formats=[PICTURE_SUFFIXES[file.suffix.lower()]])
     except (OSError, ValueError, SyntaxError, EOFError, TypeError, Image.DecompressionBombError) as error:
         raise refused(file, f"is no picture of its kind, truncated or damaged ({type(error).__name__})") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from aaetools.datasets.messages import quote
+from aaetools.datasets.messages import quote_path
 from aaetools.exceptions import DataError
 
 __all__ = ["BYTES_PER_VALUE", "check_size", "reason", "refused"]
@@ -16,7 +16,7 @@ BYTES_PER_VALUE = 12
 
 def refused(path: Path, problem: str, line: int | None = None) -> DataError:
     """Return the error that names a file, a line of it if given, and what is wrong there."""
-    return DataError(f"{quote(path)}: {'' if line is None else f'line {line}: '}{problem}")
+    return DataError(f"{quote_path(path)}: {'' if line is None else f'line {line}: '}{problem}")
 
 
 def reason(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from aaetools.datasets.dataset import Dataset
-from aaetools.datasets.messages import did_you_mean, listing, quote
+from aaetools.datasets.messages import did_you_mean, listing, quote, quote_path
 from aaetools.exceptions import DataError, LabelError
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Table:
         place = [] if row is None else [self.locate(row)]
         if column is not None:
             place.append(f"column {quote(column)}")
-        return f"{quote(self.path)}: {', '.join(place)}{': ' if place else ''}{problem}"
+        return f"{quote_path(self.path)}: {', '.join(place)}{': ' if place else ''}{problem}"
 
 
 def to_dataset(

@@ -19,6 +19,7 @@ import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aaetools.cli.main import main
 from aaetools.datasets import DATASETS, READERS, Dataset, load_dataset
 from aaetools.exceptions import DataError, LabelError
 
@@ -80,6 +81,7 @@ def sparse(matrix: Any, **parts: Any) -> bytes:
     """Return a sparse matrix as scipy saves it, with some of its arrays replaced."""
     buffer = io.BytesIO()
     scipy.sparse.save_npz(buffer, matrix)
+    buffer.seek(0)
     with np.load(buffer) as saved:
         return npz(**{**saved, **parts})
 
@@ -294,6 +296,12 @@ BAD: dict[str, Case] = {
     "npz labels of fractions": ("d.npz", npz(X=X, y=[0.5, 1, 2, 3]), {}, ("row 0", "'y'", "measurement")),
     "npz labels of times": ("d.npz", npz(X=X, y=np.zeros(4, "M8[s]")), {}, ("'y'", "datetime64")),
     "npz labels that are no text": ("d.npz", npz(X=X, y=np.array([b"\xff"] * 4)), {}, ("'y'", "decoded")),
+    "npz labels beyond the last character": (
+        "d.npz",
+        npz(X=X, y=npy(np.array(["a", "b", "a", "b"]))[:-4] + b"\xff" * 4),
+        {},
+        ("'y'", "decoded"),
+    ),
     "npz without the target": (
         "d.npz",
         npz(X=X, digit=[0, 1, 0, 1]),
@@ -403,13 +411,13 @@ BAD: dict[str, Case] = {
     "sparse of absurd width": ("d.npz", sparse(CSR, shape=[4, 2**40]), {}, ("columns", "1,000,000")),
     "sparse of a negative shape": ("d.npz", sparse(CSR, shape=[-4, 2]), {}, ("shape",)),
     "sparse of three dimensions": ("d.npz", sparse(CSR, shape=[2, 2, 2]), {}, ("shape",)),
-    "sparse of an unknown kind": ("d.npz", sparse(CSR, format=b"bsr"), {}, ("'bsr'", "csr")),
+    "sparse of an unknown kind": ("d.npz", sparse(CSR, format=np.array(b"bsr")), {}, ("'bsr'", "csr")),
     "sparse with an index beyond": ("d.npz", sparse(CSR, indices=CSR.indices + 5), {}, ("beyond the last column",)),
     "sparse with a negative index": ("d.npz", sparse(CSR, indices=CSR.indices - 9), {}, ("beyond the last column",)),
     "sparse with wrong pointers": ("d.npz", sparse(CSR, indptr=CSR.indptr[::-1]), {}, ("pointers", "damaged")),
     "sparse without indices": (
         "d.npz",
-        npz(format=b"csr", shape=[4, 2], data=[1.0], indptr=[0, 1]),
+        npz(format=np.array(b"csr"), shape=[4, 2], data=[1.0], indptr=[0, 1]),
         {},
         ("arrays", "csr"),
     ),
@@ -434,11 +442,27 @@ def check(path: Path, options: dict[str, Any], words: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_files_are_refused_with_one_line_that_names_the_place(tmp_path: Path, case: str) -> None:
+def test_bad_files_are_refused_with_one_line_that_names_the_place(
+    tmp_path: Path, case: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     name, content, options, words = BAD[case]
     path = tmp_path / name
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     check(path, options, words)
+    # and so it is on the command line, with exit code 2 and nothing written
+    monkeypatch.chdir(tmp_path)
+    flags = [word for key, value in options.items() for word in (f"--{key.replace('_', '-')}", str(value))]
+    assert main(["fit", name, *flags]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("Error: ")
+    assert err.count("\n") == 1
+    assert name in err
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_there_are_many_cases() -> None:
+    assert len(BAD) >= 60
 
 
 def test_labels_that_cannot_be_used_are_label_errors(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_labels_are_matched_by_row_id_or_by_order(
 
 def test_arrays_have_their_labels_in_a_file_too(tmp_path: Path) -> None:
     np.save(tmp_path / "X.npy", np.eye(3))
-    data = load_dataset(tmp_path / "X.npy", target=labels(tmp_path, np.array([0, 1, 1])))
+    data = load_dataset(tmp_path / "X.npy", target=labels(tmp_path, np.array([0, 1, 1]), "labels.npy"))
     assert data.y is not None
     assert data.y.tolist() == [0, 1, 1]
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -386,3 +387,49 @@ def test_half_a_character_in_an_array_that_nobody_needs_does_not_disturb(tmp_pat
     np.savez(path, X=np.eye(2), notes=np.array(["\ud800", "fine"]), y=np.array(["\U0001f600", "b"]))
     data = load_dataset(path)
     assert data.classes == ("b", "\U0001f600")
+
+
+@pytest.mark.parametrize(("images", "labels"), [("idx3-ubyte", "idx1-ubyte"), ("idx3-ubyte.gz", "idx1-ubyte")])
+def test_images_in_idx_find_their_labels(tmp_path: Path, images: str, labels: str) -> None:
+    for name, array in (
+        (f"train-images-{images}", np.arange(24).reshape(3, 2, 4)),
+        (f"train-labels-{labels}", [7, 0, 7]),
+    ):
+        values = np.asarray(array, dtype=np.uint8)
+        content = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, dtype=">u4").tobytes() + values.tobytes()
+        (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    data = load_dataset(tmp_path / f"train-images-{images}")
+    assert (data.image_shape, data.classes, data.target_name) == ((2, 4), (0, 7), "label")
+    np.testing.assert_array_equal(data.X[1], np.arange(8, 16))
+    (tmp_path / f"train-labels-{labels}").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 2, 1, 1]))
+    with pytest.raises(DataError, match=r"train-labels.*2 labels for the 3 rows"):
+        load_dataset(tmp_path / f"train-images-{images}")
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc", "coo"])
+def test_sparse_matrices_are_written_out(tmp_path: Path, kind: str) -> None:
+    dense = np.array([[0, 1.5, 0], [2, 0, 0], [0, 0, 0], [0, 0, 4]])
+    scipy.sparse.save_npz(tmp_path / "d.npz", getattr(scipy.sparse, f"{kind}_array")(dense))
+    data = load_dataset(tmp_path / "d.npz")
+    np.testing.assert_array_equal(data.X, dense)
+    assert data.feature_names == ("x0", "x1", "x2")
+
+
+def test_a_folder_of_parquet_files_is_one_table(tmp_path: Path) -> None:
+    folder = tmp_path / "pets"
+    folder.mkdir()
+    FRAME.to_parquet(folder / "part-1.parquet")
+    FRAME.iloc[:2].to_parquet(folder / "part-2.parquet")
+    (folder / "_SUCCESS").write_text("")
+    data = load_dataset(folder)
+    assert data.name == "pets"
+    np.testing.assert_array_equal(data.X, np.concatenate([EXPECTED, EXPECTED[:2]]))
+    FRAME.assign(a=[1.0, np.nan, 3.0]).to_parquet(folder / "part-2.parquet")
+    with pytest.raises(DataError, match=r"pets': 'part-2.parquet', row 1 \(counted from 0\), column 'a': missing"):
+        load_dataset(folder)
+    FRAME.rename(columns={"a": "z"}).to_parquet(folder / "part-2.parquet")
+    with pytest.raises(DataError, match=r"part-2\.parquet': its columns differ in 'a', 'z'"):
+        load_dataset(folder)
+    (folder / "part-2.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match=r"part-2\.parquet': cannot be read"):
+        load_dataset(folder)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -53,9 +55,11 @@ def test_one_coloured_picture_makes_all_coloured_and_transparency_is_dropped(tmp
 def bomb(folder: Path) -> Path:
     """Write a picture of a few bytes whose header tells of 10^10 pixels."""
     header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 0, 0, 0, 0)
-    chunk = b"IHDR" + header
     path = folder / "cat" / "a.png"
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk)))
+    content = b"\x89PNG\r\n\x1a\n"
+    for chunk in (b"IHDR" + header, b"IDAT" + zlib.compress(b"\0"), b"IEND"):
+        content += struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    path.write_bytes(content)
     return path
 
 
@@ -65,6 +69,15 @@ def truncated(folder: Path) -> Path:
     for file in (folder / "cat" / "a.png", folder / "cat" / "b.png", path):
         picture(file, noise)
     path.write_bytes(path.read_bytes()[:2000])
+    return path
+
+
+def boastful(folder: Path) -> Path:
+    """Write a picture one of whose parts claims 2 GiB, behind which there is nothing."""
+    path = folder / "dog" / "a.png"
+    content = path.read_bytes()
+    place = content.index(b"IDAT")
+    path.write_bytes(content[: place - 4] + b"\x80\0\0\0" + content[place:])
     return path
 
 
@@ -95,3 +108,14 @@ def test_a_picture_that_cannot_be_used_is_named(
     message = str(caught.value)
     assert message.isprintable()
     assert all(word in message for word in (str(path), *words)), message
+
+
+def test_no_memory_is_allocated_that_a_part_of_a_picture_merely_claims(tmp_path: Path) -> None:
+    boastful(pets(tmp_path))
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(DataError):
+            load_dataset(tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 2**24
+    finally:
+        tracemalloc.stop()
