@@ -130,7 +130,7 @@ Examples:
     "--target",
     metavar="COLUMN",
     show_default="a column called label, labels, target, class or y",
-    help="Column of the labels, in an npz file the array; empty cells are unlabelled.",
+    help="Column of the labels, in an npz file the array, or a file of labels; empty cells are unlabelled.",
 )
 @click.option(
     "--labels",
@@ -309,8 +309,9 @@ Examples:
 def fit(ctx: click.Context, /, **options: Any) -> None:
     """Train on data and write a run folder with a report.
 
-    DATA is a bundled data set (see 'aaetools datasets list') or a csv, tsv, parquet, npz or npy file. A part
-    of the rows is held out, most labels are hidden, and accuracy is measured on rows that training never saw.
+    DATA is a bundled data set (see 'aaetools datasets list'), a csv, tsv, parquet, npz, npy or IDX file, or a folder of
+    parquet files or pictures. A part of the rows is held out, most labels are hidden, and accuracy is measured on rows
+    that training never saw.
     """
     command = ctx.obj if isinstance(ctx.obj, str) else ctx.command_path
     _fit(FitOptions(**options), command, _configuration(ctx))

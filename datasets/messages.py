@@ -22,7 +22,7 @@ def quote_path(path: object, limit: int = 120) -> str:
     """Quote a path for a message; of a long one the end is shown, which names the file.
 
     >>> quote_path("a/long/way/to/table.csv", limit=16)
-    "'...to/table.csv'"
+    "'...o/table.csv'"
     """
     text = str(path)
     quoted = repr(text)

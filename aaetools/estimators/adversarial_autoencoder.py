@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral, Real
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
 from sklearn.base import (
     BaseEstimator,
     ClassifierMixin,
@@ -252,7 +254,8 @@ class AdversarialAutoencoder(
         Parameters
         ----------
         X
-            Rows, shape (n_rows, n_features), or images, shape (n_rows, height, width[, channels]).
+            Rows, shape (n_rows, n_features), or images, shape (n_rows, height, width[, channels]). A sparse matrix is
+            written out with its zeros; one that would fill over half of the memory is refused.
         y
             One label per row, shape (n_rows,): integers, strings or booleans; unlabelled rows hold ``unlabeled``,
             None, NaN or pd.NA. None for no labels at all.
@@ -423,6 +426,8 @@ class AdversarialAutoencoder(
         """Flatten an array of images and return its sample shape; leave anything else alone."""
         if isinstance(X, np.ndarray) and X.ndim in (3, 4):
             return X.reshape(len(X), -1), tuple(X.shape[1:])
+        if issparse(X):
+            return _written_out(X), None
         return X, None
 
     def _given_image_shape(self, n_features: int) -> tuple[int, ...]:
@@ -744,8 +749,31 @@ class AdversarialAutoencoder(
         """Return scikit-learn's tags: y is optional, and the codes are float32."""
         tags = super().__sklearn_tags__()
         tags.target_tags.required = False
+        tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _written_out(X: Any) -> NDArray[Any]:
+    """Return a sparse matrix with its zeros, real numbers as float32, unless that fills the memory.
+
+    The rows are needed twice, as they are and scaled.
+    """
+    n_bytes = 2 * 4 * math.prod(X.shape)
+    try:
+        physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # unknown on this system
+        physical = 2**34
+    if n_bytes > physical // 2:
+        raise DataError(
+            f"X is sparse, shape {X.shape}; with its zeros it needs {n_bytes / 2**30:,.1f} GiB, more than half of this "
+            f"machine's {physical / 2**30:,.1f} GiB; take fewer rows at once, or fewer columns (TruncatedSVD)"
+        )
+    if X.dtype.kind in "biuf":
+        with np.errstate(over="ignore"):  # infinity is refused with the rest
+            X = X.astype(np.float32)
+    rows: NDArray[Any] = X.toarray()
+    return rows
 
 
 def _listed(classes: NDArray[Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_blobs
@@ -209,6 +210,19 @@ def test_data_frames_keep_their_names() -> None:
     assert codes.index.equals(frame.index)
     with pytest.raises(ValueError, match="feature names"):
         model.transform(frame[list("edcba")])
+
+
+def test_sparse_rows_give_what_dense_rows_give_unless_they_would_fill_the_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    X = np.random.default_rng(0).poisson(0.5, size=(60, 8)).astype(float)
+    dense = AdversarialAutoencoder(max_epochs=1, random_state=0).fit(X)
+    thin = AdversarialAutoencoder(max_epochs=1, random_state=0).fit(scipy.sparse.csr_array(X))
+    np.testing.assert_array_equal(thin.transform(scipy.sparse.coo_array(X)), dense.transform(X))
+    np.testing.assert_array_equal(thin.score_samples(scipy.sparse.csc_array(X)), dense.score_samples(X))
+    monkeypatch.setattr("os.sysconf", lambda _: 64)  # 4 KiB of memory
+    with pytest.raises(DataError, match=r"X is sparse, shape \(60, 8\).*fewer rows"):
+        thin.transform(scipy.sparse.csr_array(X))
 
 
 def test_score_samples_finds_the_odd_row() -> None:
