@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast lint format clean
+.PHONY: help venv demo test test-fast lint format gallery clean
 
 help:
 	@echo "make venv       virtual environment in $(VENV), the package in it (PYTHON=$(PYTHON))"
@@ -17,6 +17,7 @@ help:
 	@echo "make test-fast  all tests but the slow ones"
 	@echo "make lint       style, format and types"
 	@echo "make format     put style and format right"
+	@echo "make gallery    the pictures in docs/gallery anew; needs Chromium"
 	@echo "make clean      remove the environment and all caches, but no runs"
 
 venv: $(INSTALLED)
@@ -47,6 +48,9 @@ lint: $(INSTALLED)
 format: $(INSTALLED)
 	"$(BIN)/ruff" check --fix .
 	"$(BIN)/ruff" format .
+
+gallery: $(INSTALLED)
+	"$(BIN)/python" docs/gallery/make.py
 
 clean:
 	rm -rf "$(VENV)" build dist *.egg-info .coverage .coverage.* htmlcov
