@@ -422,8 +422,8 @@ class AdversarialAutoencoder(
 
         return run
 
-    def _flatten_images(self, X: ArrayLike) -> tuple[Any, tuple[int, ...] | None]:
-        """Flatten an array of images and return its sample shape; leave anything else alone."""
+    def _flatten_images(self, X: Any) -> tuple[Any, tuple[int, ...] | None]:
+        """Flatten an array of images and return its sample shape, write a sparse matrix out; leave all else alone."""
         if isinstance(X, np.ndarray) and X.ndim in (3, 4):
             return X.reshape(len(X), -1), tuple(X.shape[1:])
         if issparse(X):
