@@ -43,7 +43,7 @@ def way_options(row_help: str, label_help: str, default: str) -> Callable[[F], F
             click.option("--seed", metavar="N", type=click.IntRange(0, 2**31 - 1), default=0, help="Seed of draws."),
             click.option("--steps", metavar="N", type=click.IntRange(2, 100_000), default=9, help="Steps of a way."),
             click.option("--label", "labels", metavar="LABEL", multiple=True, show_default=default, help=label_help),
-            click.option("--row", "rows", metavar="ID", multiple=True, help=row_help),
+            click.option("--row", "rows", metavar="ID", multiple=True, show_default="none", help=row_help),
         ):
             command = option(command)
         return command

@@ -39,6 +39,7 @@ def test_a_run_folder_holds_what_it_should(run: Path) -> None:
         "history.jsonl",
         "latents.parquet",
         "model",
+        "previews.npz",
         "prior_samples.parquet",
         "profiles.parquet",
         "report.html",

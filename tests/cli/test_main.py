@@ -70,7 +70,7 @@ def test_every_command_and_option_has_help_and_a_default(name: str) -> None:
         if not option.is_flag:
             record = option.get_help_record(context)
             assert record is not None
-            assert "[default: " in record[1], f"{name} {option.name}"
+            assert "[default: " in record[1] or "required]" in record[1], f"{name} {option.name}"
 
 
 def test_help_lines_of_the_commands_are_not_cut_off() -> None:
