@@ -43,7 +43,7 @@ class Stateful(Protocol):
 
 def generator_states() -> State:
     """Return the states of torch's global generators, which modules such as dropout draw from; byte tensors."""
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     return {"cpu": torch.get_rng_state(), "cuda": cuda}
 
 
