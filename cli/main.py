@@ -11,8 +11,7 @@ from importlib import import_module
 import click
 
 from aaetools import __version__
-from aaetools.cli.interrupts import Interrupted
-from aaetools.exceptions import AAEToolsError
+from aaetools.exceptions import AAEToolsError, Interrupted
 
 __all__ = ["COMMANDS", "LazyGroup", "cli", "main"]
 

@@ -400,8 +400,7 @@ class AdversarialAutoencoder(
 
     def _identity(self, x: Tensor, codes: NDArray[np.int64]) -> dict[str, str]:
         """Return what training depends on besides its state, see :class:`aaetools.training.TrainingContext`."""
-        data = hashlib.sha256(memoryview(x.numpy()))
-        data.update(memoryview(codes))
+        data = hashlib.sha256(x.numpy().tobytes() + codes.tobytes())
         settings = {name: value for name, value in self._plain_parameters().items() if name != "verbose"}
         return {
             "data": data.hexdigest(),
