@@ -98,9 +98,12 @@ def fit_loop(
 
 def _stateful(game: Game, batches: Batches, callbacks: Sequence[Callback]) -> dict[str, Stateful]:
     """Return what has a state, by names that are the same in every process."""
-    named = [("game", game), ("batches", batches)]
-    named += [(f"{type(callback).__name__} {at}", callback) for at, callback in enumerate(callbacks)]
-    return {name: part for name, part in named if isinstance(part, Stateful)}
+    found = {name: part for name, part in (("game", game), ("batches", batches)) if isinstance(part, Stateful)}
+    for callback in callbacks:
+        if isinstance(callback, Stateful):
+            kind = type(callback).__name__
+            found[f"{kind} {sum(name.startswith(f'{kind} ') for name in found)}"] = callback
+    return found
 
 
 def run_epoch(

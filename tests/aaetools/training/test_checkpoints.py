@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
+import subprocess
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -268,6 +271,7 @@ def test_whichever_call_fails_the_last_checkpoint_survives(
     for at in range(1, 8):
         folder = tmp_path / str(at)
         saver, context = Checkpoints(folder), TrainingContext(9)
+        saver.on_fit_start(context)
         for context.epoch in (1, 2):
             assert saver.save(context)
         error = OSError(number, os.strerror(number))
@@ -306,3 +310,15 @@ def test_states_come_apart_and_together_again() -> None:
     assert torch.equal(again["a"].pop(), torch.arange(3))
     assert torch.equal(again["b"].pop("c"), torch.tensor(1.0))
     assert again == {"a": [1, 2.5, None], "b": {"d": "x"}, "e": []}
+
+
+@pytest.mark.slow
+def test_kills_at_random_points_cost_at_most_one_interval() -> None:
+    root = Path(__file__).parents[3]
+    script = [sys.executable, str(root / "benchmarks" / "kill.py"), "--kills", "25", "--epochs", "6", "--seed", "1"]
+    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(script, capture_output=True, text=True, env=environment, timeout=120)
+    assert done.returncode == 0, done.stderr
+    kills, _, differing, again = re.findall(r"^\| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", done.stdout, re.M)[0]
+    assert (kills, differing) == ("25", "0")
+    assert int(again) <= 1
