@@ -267,6 +267,7 @@ def test_every_shorter_file_is_refused(tiny: Path, name: str) -> None:
     load(tiny)
 
 
+@pytest.mark.slow
 def test_a_thousand_changed_bytes_are_refused(tiny: Path) -> None:
     contents = {name: (tiny / name).read_bytes() for name in FILES}
     rng = np.random.default_rng(0)
