@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 AUDIT := $(VENV)-audit
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast lint format audit clean
+.PHONY: help venv demo test test-fast lint format gallery audit clean
 
 help:
 	@echo "make venv       virtual environment in $(VENV), the package in it (PYTHON=$(PYTHON))"
@@ -20,6 +20,7 @@ help:
 	@echo "make test-fast  all tests but the slow ones"
 	@echo "make lint       style, format and types"
 	@echo "make format     put style and format right"
+	@echo "make gallery    the pictures in docs/gallery anew; needs Chromium"
 	@echo "make audit      known security holes in what is installed; needs a network"
 	@echo "make clean      remove the environment and all caches, but no runs"
 
@@ -51,6 +52,9 @@ lint: $(INSTALLED)
 format: $(INSTALLED)
 	"$(BIN)/ruff" check --fix .
 	"$(BIN)/ruff" format .
+
+gallery: $(INSTALLED)
+	"$(BIN)/python" docs/gallery/make.py
 
 # Versions without the local part, as in 2.13.0+cpu, which no database knows.
 audit: $(INSTALLED)

@@ -130,8 +130,8 @@ def page_of(lines: list[dict[str, Any]]) -> str:
 {markdown_table(header, rows)}
 Made by `benchmarks/report_page.py` from made-up analyses of images: {N_DIMS} latent dimensions, 10 classes, UMAP, 500
 thumbnails. Headless, without a graphics card, one window of 1280 x 900, the file on the local disk; median (least to
-most) of {len(lines[0]["ready"])} openings. Other programs kept {lines[-1]["load"]:.1f} processes waiting for the
-{os.cpu_count()} cores while this ran: idle machines are faster.
+most) of {len(lines[0]["ready"])} openings. The load average was {lines[-1]["load"]:.1f} on {os.cpu_count()} cores, some
+of it not from this.
 
 "Readable" is when the browser has the whole page with its static figures and tables; the map draws after that. While
 the map is dragged every 20th row is drawn where there are more than 4,000, and all of them when it stands still. The

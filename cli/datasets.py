@@ -49,7 +49,10 @@ Examples:
 )
 @click.pass_context
 def datasets(ctx: click.Context) -> None:
-    """List the bundled data sets and show what they are; without a command, list them."""
+    """List the bundled data sets and show what they are.
+
+    Without a command they are listed.
+    """
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_, as_json=False)
 

@@ -9,15 +9,46 @@ from typing import Any, TypeVar
 import click
 
 from aaetools.cli.output import check_out_file
+from aaetools.exceptions import RunFolderError
 
-__all__ = ["FORMATS", "SUFFIXES", "format_option", "prepare_document", "schema_option"]
+__all__ = [
+    "FIGURE_KINDS",
+    "FORMATS",
+    "SUFFIXES",
+    "FormatsType",
+    "format_option",
+    "prepare_document",
+    "prepare_folder",
+    "schema_option",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 FORMATS: dict[str, tuple[str, ...]] = {"html": (".html", ".htm"), "json": (".json",), "md": (".md", ".markdown")}
 """Name to suffixes of files."""
 
+FIGURE_KINDS = ("svg", "pdf", "png")
+"""Kinds of files that figures are saved as."""
+
 SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+
+
+class FormatsType(click.ParamType):  # type: ignore[type-arg]  # a generic only since click 8.4
+    """Formats of a document or of figures, separated by commas."""
+
+    name = "formats"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Return the names."""
+        if isinstance(value, tuple):
+            return value
+        names = tuple(dict.fromkeys(name.strip().lower() for name in str(value).split(",")))
+        unknown = [name for name in names if name not in (*FORMATS, *FIGURE_KINDS)]
+        if unknown:
+            self.fail(
+                f"{', '.join(map(repr, unknown))}: choose from {', '.join((*FORMATS, *FIGURE_KINDS))}", param, ctx
+            )
+        return names
 
 
 def format_option(command: F) -> F:
@@ -53,6 +84,24 @@ def schema_option(name: str) -> Callable[[F], F]:
         callback=show,
         help="Print the JSON schema of --format json, and end.",
     )
+
+
+def prepare_folder(folder: Path, force: bool) -> None:
+    """Check that files can be written into a folder, which may be missing, before the work.
+
+    Raises
+    ------
+    RunFolderError
+        If it holds anything and ``force`` is not set, or if it cannot be written.
+    """
+    if folder.is_dir():
+        if any(folder.iterdir()) and not force:
+            raise RunFolderError(f"{folder} is not empty; choose another folder, or replace what is in it with --force")
+        check_out_file(folder / "figure.svg", True, (".svg",))
+        return
+    check_out_file(folder.with_name(f"{folder.name}.svg"), True, (".svg",))
+    if folder.exists():
+        raise RunFolderError(f"{folder} is a file; name a folder")
 
 
 def prepare_document(

@@ -18,8 +18,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, PercentFormatter
 from numpy.typing import ArrayLike
 
-from aaetools.reports.figures import GRID, INK, MUTED, PAPER
-from aaetools.reports.plots import MARKERS, PALETTE
+from aaetools.reports.figures import INK, MUTED, PAPER
+from aaetools.reports.plots import MARKERS, PALETTE, class_cells
 from aaetools.reports.text import in_figure, number, percent
 
 if TYPE_CHECKING:
@@ -158,26 +158,7 @@ def confusion_difference(ax: Axes, difference: ArrayLike, classes: Sequence[str]
     pixels = np.zeros((n_classes, n_classes, 4))
     pixels[..., :3] = np.where(better[..., None], to_rgb(PALETTE[0]), to_rgb(PALETTE[2]))
     pixels[..., 3] = 0.9 * np.sqrt(np.abs(counts) / max(1, int(np.abs(counts).max(initial=1))))
-    ax.imshow(pixels, interpolation="none", aspect="equal")
-    size = 9 if n_classes <= 12 else 7 if n_classes <= 20 else 5
-    if n_classes <= 20:
-        for i, j in zip(*np.nonzero(counts), strict=True):
-            color = "white" if pixels[i, j, 3] > 0.55 else INK
-            ax.text(j, i, f"{counts[i, j]:+,}".replace("-", "\N{MINUS SIGN}"), ha="center", va="center", color=color,
-                    fontsize=size)  # fmt: skip
-    names = [in_figure(label, 14) for label in classes]
-    rotated = max(map(len, names), default=0) > (4 if n_classes <= 12 else 1)
-    ax.set_xticks(range(n_classes), names, rotation=90 if rotated else 0, fontsize=size)
-    ax.set_yticks(range(n_classes), names, fontsize=size)
-    ax.tick_params(length=0)
-    ax.set_xticks(np.arange(n_classes + 1) - 0.5, minor=True)
-    ax.set_yticks(np.arange(n_classes + 1) - 0.5, minor=True)
-    ax.tick_params(which="minor", length=0)
-    ax.grid(False)
-    ax.grid(True, which="minor", color=GRID, lw=0.7 if n_classes <= 20 else 0.3)
-    ax.spines[:].set_visible(False)
-    ax.set_xlabel("predicted class")
-    ax.set_ylabel("true class")
+    class_cells(ax, pixels, counts, "{:+,}", classes)
     ax.set_title(in_figure(title or "Change of the confusion matrix (rows)", 60))
     return ax
 

@@ -30,7 +30,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, Percent
 from numpy.typing import ArrayLike, NDArray
 
 from aaetools.reports.figures import GRID, INK, MUTED, PAPER, style
-from aaetools.reports.text import method_name, number, percent, shorten
+from aaetools.reports.text import in_figure, method_name, number, percent
 
 if TYPE_CHECKING:
     from aaetools.analysis.results import CalibrationCurve, GoodnessOfFit, LabelEffect, LatentSpace, MethodScore
@@ -42,6 +42,7 @@ __all__ = [
     "accuracy_bars",
     "axis_spread",
     "calibration_curve",
+    "class_cells",
     "class_samples",
     "class_styles",
     "confusion_matrix",
@@ -150,7 +151,7 @@ def accuracy_bars(
     right = max(score.accuracy.high for score in scores)
     ax.set_xlim(left, right + 0.13 * (right - left))
     ax.set_ylim(-0.6, len(scores) - 0.4)
-    ax.set_yticks(range(len(scores)), [_display(method_name(score.name), 32) for score in scores])
+    ax.set_yticks(range(len(scores)), [in_figure(method_name(score.name), 32) for score in scores])
     for tick, score in zip(ax.get_yticklabels(), scores, strict=True):
         tick.set_fontweight("bold" if score is model else "normal")
     ax.tick_params(axis="y", length=0)
@@ -181,14 +182,31 @@ def confusion_matrix(ax: Axes, confusion: ArrayLike, classes: Sequence[str]) -> 
     pixels[np.diag_indices(n_classes)] = to_rgba(PALETTE[0])
     # Errors are rare: the square root makes one row in fifty visible.
     pixels[..., 3] = np.where(np.eye(n_classes, dtype=bool), 0.85 * shares, 0.9 * np.sqrt(shares))
+    class_cells(ax, pixels, counts, "{:,}", classes)
+    ax.set_title("True class against predicted class (rows)")
+    return ax
+
+
+def class_cells(ax: Axes, pixels: NDArray[Any], counts: NDArray[Any], form: str, classes: Sequence[str]) -> None:
+    """Draw one coloured cell per true and predicted class, with its count where there are up to 20 classes.
+
+    Parameters
+    ----------
+    pixels
+        Colours, shape (K, K, 4); row = true class, column = predicted class.
+    counts, form
+        Numbers, shape (K, K), of which those other than 0 are written, and how.
+    """
+    n_classes = len(classes)
     ax.imshow(pixels, interpolation="none", aspect="equal")
     size = 9 if n_classes <= 12 else 7 if n_classes <= 20 else 6 if n_classes <= 36 else 5
     if n_classes <= 20:
         for i, j in zip(*np.nonzero(counts), strict=True):
             color = "white" if pixels[i, j, 3] > 0.55 else INK
-            ax.text(j, i, f"{counts[i, j]:,}", ha="center", va="center", color=color, fontsize=size)
-    names = [_display(label, 14) for label in classes]
-    rotated = max(map(len, names)) > (4 if n_classes <= 12 else 1)
+            written = form.format(counts[i, j]).replace("-", "\N{MINUS SIGN}")
+            ax.text(j, i, written, ha="center", va="center", color=color, fontsize=size)
+    names = [in_figure(label, 14) for label in classes]
+    rotated = max(map(len, names), default=0) > (4 if n_classes <= 12 else 1)
     ax.set_xticks(range(n_classes), names, rotation=90 if rotated else 0, fontsize=size)
     ax.set_yticks(range(n_classes), names, fontsize=size)
     ax.tick_params(length=0)
@@ -200,8 +218,6 @@ def confusion_matrix(ax: Axes, confusion: ArrayLike, classes: Sequence[str]) -> 
     ax.spines[:].set_visible(False)
     ax.set_xlabel("predicted class")
     ax.set_ylabel("true class")
-    ax.set_title("True class against predicted class (rows)")
-    return ax
 
 
 def calibration_curve(ax: Axes, curve: CalibrationCurve) -> Axes:
@@ -254,10 +270,10 @@ def label_curves(ax: Axes, effect: LabelEffect) -> Axes:
             mec=PAPER,
             lw=2.2 if index == 0 else 1.1,
             zorder=4 if index == 0 else 3,
-            label=_display(method_name(effect.model if index == 0 else curve.method), 30),
+            label=in_figure(method_name(effect.model if index == 0 else curve.method), 30),
         )
     for curve, dash in zip(effect.without, ("--", ":"), strict=False):
-        name = _display(f"without labels: {method_name(curve.method)}", 44)
+        name = in_figure(f"without labels: {method_name(curve.method)}", 44)
         handles.append(ax.axhline(curve.accuracy[0].value, color=PALETTE[4], ls=dash, lw=1.3, label=name))
     if effect.permuted is not None:
         leak = effect.permuted
@@ -429,7 +445,7 @@ def class_samples(ax: Axes, samples: ArrayLike, sample_labels: Sequence[str], *,
         names = [""] * len(chunks)
     else:
         chunks = [indices[:columns] for indices in groups.values()]
-        names = [_display(label, 18) if label else "whole prior" for label in groups]
+        names = [in_figure(label, 18) if label else "whole prior" for label in groups]
     low, high = _value_range(tiles)
     centers = _draw_mosaic(ax, [tiles[chunk] for chunk in chunks], columns, low, high)
     ax.set_yticks(centers, names)
@@ -456,7 +472,7 @@ def training_curves(
     terms = [name for name in history.columns if name.endswith("_loss")] if terms is None else list(terms)
     epochs = _epochs(history)
     for term, color, dash in zip(terms, PALETTE * 5, ("-", "--", "-.", ":") * 13, strict=False):
-        name = _display(term.removesuffix("_loss").replace("_", " "), 28)
+        name = in_figure(term.removesuffix("_loss").replace("_", " "), 28)
         ax.plot(epochs, history[term].to_numpy(float), color=color, ls=dash, label=name, marker=_lone(epochs))
     values = history[terms].to_numpy(float)
     values = values[np.isfinite(values)]
@@ -510,10 +526,10 @@ def prior_match_grid(ax: Axes, results: Sequence[GoodnessOfFit]) -> Axes:
     for (i, j), result in cells.items():
         color = "white" if result.verdict == "not met" else INK
         ax.text(j, i, number(result.effect_ratio, 2), ha="center", va="center", color=color, fontsize=size)
-    names = [_display(statistic_name(name), 28) for name in statistics]
+    names = [in_figure(statistic_name(name), 28) for name in statistics]
     ax.set_xticks(range(len(statistics)), names, rotation=35, ha="left", rotation_mode="anchor")
     ax.xaxis.tick_top()
-    ax.set_yticks(range(len(scopes)), [_display(scope, 24) for scope in scopes], fontsize=size)
+    ax.set_yticks(range(len(scopes)), [in_figure(scope, 24) for scope in scopes], fontsize=size)
     ax.set_xticks(np.arange(len(statistics) + 1) - 0.5, minor=True)
     ax.set_yticks(np.arange(len(scopes) + 1) - 0.5, minor=True)
     ax.tick_params(which="both", length=0)
@@ -541,7 +557,7 @@ def neighbour_recall(ax: Axes, found: LatentSpace) -> Axes:
         ax.plot(recall.value, y, "s" if reference else "o", color=color, ms=6 if reference else 8, mec=PAPER, mew=1)
         ax.annotate(percent(recall.value, 0), (recall.high, y), xytext=(7, 0), textcoords="offset points", va="center",
                     color=INK, fontsize=9)  # fmt: skip
-        names.append(f"{_display(part.space, 24)}, {part.n_axes} {'axes' if part.n_axes > 1 else 'axis'}")
+        names.append(f"{in_figure(part.space, 24)}, {part.n_axes} {'axes' if part.n_axes > 1 else 'axis'}")
         heights.append(y)
     for of in dict.fromkeys(part.of for part in parts):
         top = min(height for height, part in zip(heights, parts, strict=True) if part.of == of)
@@ -597,7 +613,7 @@ def walks(ax: Axes, images: ArrayLike, names: Sequence[str]) -> Axes:
     low, high = _value_range(tiles)
     rows = list(tiles.reshape(n_walks, n_steps, *tiles.shape[1:]))
     centers = _draw_mosaic(ax, rows, n_steps, low, high)
-    ax.set_yticks(centers, [_display(name, 24) for name in names])
+    ax.set_yticks(centers, [in_figure(name, 24) for name in names])
     ax.set_title(f"Decoded ways through the latent space, {n_steps} steps each")
     return ax
 
@@ -629,9 +645,9 @@ def feature_profiles(ax: Axes, profiles: pd.DataFrame, features: Sequence[str] |
         for i, j in np.ndindex(*values.shape):
             color = "white" if pixels[i, j, 3] > 0.55 else INK
             ax.text(j, i, number(float(values[i, j])), ha="center", va="center", color=color, fontsize=8)
-    rotated = max((len(_display(name, 18)) for name in names), default=0) > (8 if len(names) <= 8 else 3)
-    ax.set_xticks(range(len(names)), [_display(name, 18) for name in names], rotation=90 if rotated else 0)
-    ax.set_yticks(range(len(features)), [_display(feature, 30) for feature in features])
+    rotated = max((len(in_figure(name, 18)) for name in names), default=0) > (8 if len(names) <= 8 else 3)
+    ax.set_xticks(range(len(names)), [in_figure(name, 18) for name in names], rotation=90 if rotated else 0)
+    ax.set_yticks(range(len(features)), [in_figure(feature, 30) for feature in features])
     ax.tick_params(length=0)
     ax.grid(False)
     ax.spines[:].set_visible(False)
@@ -641,17 +657,9 @@ def feature_profiles(ax: Axes, profiles: pd.DataFrame, features: Sequence[str] |
     return ax
 
 
-def _display(text: object, limit: int) -> str:
-    """Shorten a label for a figure, safe from the mathematics parser and from what legends leave out."""
-    shown = shorten(str(text), limit) or "(empty)"
-    shown = shown.replace("$", r"\$")
-    # A legend leaves out entries that begin with an underscore; a word joiner has no width.
-    return f"\u2060{shown}" if shown.startswith("_") else shown
-
-
 def _axis_name(name: str) -> str:
     """Return the name of a latent axis with its unit, unless it says more than its number already."""
-    return _display(name, 56) if "(" in name else f"{_display(name, 40)} (latent units)"
+    return in_figure(name, 56) if "(" in name else f"{in_figure(name, 40)} (latent units)"
 
 
 def _labels_and_classes(
@@ -707,7 +715,7 @@ def _latent_line(
             values = values[np.isfinite(values)]
             if len(values) > 1 and np.ptp(values) > 0:
                 sns.kdeplot(x=values, ax=ax, color=color, fill=True, alpha=0.3, lw=1.4, cut=1)
-                handles.append(Line2D([], [], color=color, lw=4, label=_display(label, 20)))
+                handles.append(Line2D([], [], color=color, lw=4, label=in_figure(label, 20)))
         if prior is not None and len(prior) > 1:
             for label, draws in prior.groupby(prior["label"].astype(str), sort=False):
                 color = styles[label][0] if label in styles else INK
@@ -734,7 +742,7 @@ def _name_classes(
     styles = class_styles(classes)
     present = [label for label in classes if np.any(names == label)]
     few = len(present) <= MANY_CLASSES
-    shown = {label: _display(label, 20 if few else 12) for label in present}
+    shown = {label: in_figure(label, 20 if few else 12) for label in present}
     if present and max(map(len, shown.values())) <= (8 if few else 3):
         size = 10 if few else 7.5
         anchors = np.array([_middle(x[names == label], y[names == label]) for label in present])

@@ -22,9 +22,10 @@ from aaetools.cli.main import cli
 
 ROOT = Path(__file__).parents[1]
 GUIDE = ROOT / "docs" / "guide.md"
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+GALLERY = ROOT / "docs" / "gallery"
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), GALLERY / "README.md"]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *PAGES]
-BY_NAME = [pytest.param(path, id=path.name) for path in DOCUMENTS]
+BY_NAME = [pytest.param(path, id=path.relative_to(ROOT).as_posix()) for path in DOCUMENTS]
 
 # A block of output marked "varies" depends on the machine in more than its numbers: verdicts, choices, when to stop.
 _EXAMPLE = re.compile(r"^```python\n(.*?)^```\n(?:^```text( varies)?\n(.*?)^```\n)?", re.S | re.M)
@@ -275,7 +276,7 @@ def test_documents_name_no_absolute_path_of_a_machine(path: Path) -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "images").glob("*")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(GALLERY.glob("*.png")), ids=lambda path: path.name)
 def test_pictures_are_small_and_used(path: Path) -> None:
     assert path.stat().st_size < 200_000
-    assert any(f"images/{path.name})" in text_of(document) for document in DOCUMENTS)
+    assert any(f"{path.name})" in text_of(document) for document in DOCUMENTS)

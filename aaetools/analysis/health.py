@@ -10,7 +10,18 @@ from numpy.typing import NDArray
 
 from aaetools.analysis.results import Classification, PriorMatch
 
-__all__ = ["DEAD_AXIS_STD", "LEVEL", "dead_axes", "explained_low", "health_warnings", "late_mean"]
+__all__ = [
+    "DEAD_AXIS_STD",
+    "LEVEL",
+    "always_wins",
+    "dead_axes",
+    "explained_low",
+    "explains_nothing",
+    "health_warnings",
+    "is_crowded",
+    "is_fooled",
+    "late_mean",
+]
 
 DEAD_AXIS_STD = 0.05
 """A latent axis with a smaller standard deviation is dead; where the prior's own is below 1, one under that share."""
@@ -65,6 +76,29 @@ def explained_low(rows: NDArray[Any], error: NDArray[Any]) -> float:
     return float(gain.mean() - _Z99 * gain.std(ddof=1) / np.sqrt(len(gain))) / variance
 
 
+def always_wins(discriminator_accuracy: float) -> bool:
+    """Return whether the discriminator is right on over 98% of what it sees."""
+    return discriminator_accuracy > _TOO_STRONG
+
+
+def is_fooled(discriminator_accuracy: float, prior_match: PriorMatch) -> bool:
+    """Return whether the discriminator is right in 55% or less, though the codes as a whole are not the prior's."""
+    far = any(result.scope == "overall" and result.verdict == "not met" for result in prior_match.results)
+    return discriminator_accuracy <= _FOOLED and far
+
+
+def is_crowded(cluster_sizes: Sequence[int]) -> bool:
+    """Return whether one of several clusters holds over 95% of the rows."""
+    total = sum(cluster_sizes)
+    return len(cluster_sizes) > 1 and total > 0 and max(cluster_sizes) > _CROWDED * total
+
+
+def explains_nothing(r2: float, low: float) -> bool:
+    """Return whether reconstructions, with their R2 and its lower end, are no better than the mean beyond chance."""
+    # one row far from all others makes the interval wide, whatever becomes of the rest
+    return low <= 0 and r2 < _LITTLE
+
+
 def late_mean(history: Mapping[str, Sequence[float]], key: str) -> float:
     """Return the mean of one history entry over the last tenth of the epochs, NaN where there is none."""
     values = list(history.get(key, ()))
@@ -106,13 +140,12 @@ def health_warnings(
         Accuracy on the hold-out beside baselines; None where it was not measured.
     """
     found = [] if classification is None else _worse_than_baseline(classification)
-    if discriminator_accuracy > _TOO_STRONG:
+    if always_wins(discriminator_accuracy):
         found.append(
             f"The discriminator is right on {discriminator_accuracy:.1%} of codes at the end of training: the encoder "
             "has lost the game and the codes do not follow the prior; train longer or lower the learning rate."
         )
-    far = any(result.scope == "overall" and result.verdict == "not met" for result in prior_match.results)
-    if discriminator_accuracy <= _FOOLED and far:
+    if is_fooled(discriminator_accuracy, prior_match):
         how = "as if the codes followed the prior" if discriminator_accuracy >= _GUESSED else "worse than guessing"
         found.append(
             f"The discriminator is at {discriminator_accuracy:.1%}, {how}, but the test tells them apart: the game "
@@ -124,14 +157,13 @@ def health_warnings(
             f"{len(dead)} of {n_components} latent axes have next to no spread (standard deviation under "
             f"{DEAD_AXIS_STD}): {axes}; use fewer latent dimensions or train longer."
         )
-    total = sum(cluster_sizes)
-    if len(cluster_sizes) > 1 and total and max(cluster_sizes) > _CROWDED * total:
+    if is_crowded(cluster_sizes):
+        share = max(cluster_sizes) / sum(cluster_sizes)
         found.append(
-            f"One cluster holds {max(cluster_sizes) / total:.1%} of the rows: the codes may have collapsed, or a few "
-            "rows lie far from all others."
+            f"One cluster holds {share:.1%} of the rows: the codes may have collapsed, or a few rows lie far from all "
+            "others."
         )
-    # one row far from all others makes the interval wide, whatever becomes of the rest
-    if reconstruction_r2_low <= 0 and reconstruction_r2 < _LITTLE:
+    if explains_nothing(reconstruction_r2, reconstruction_r2_low):
         found.append(
             "Reconstruction is no better than the mean of the training rows, or not by more than chance "
             f"(R2 = {reconstruction_r2:.2g}): the codes say nothing about single rows; train longer or use more latent "

@@ -23,7 +23,7 @@ FITS = {
     "swiss_roll": ["fit", "swiss_roll", "--labels", "partial"],
 }
 WIDTH, HEIGHT = 1280, 1000
-CHAPTERS = {"latent": "latent", "prior": "prior"}
+CHAPTERS = {"explorer": "explorer", "prior": "prior"}
 """Part of the file's name -> id of the chapter."""
 
 

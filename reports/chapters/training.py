@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from matplotlib.axes import Axes
 
+from aaetools.analysis.health import always_wins, explains_nothing, is_crowded, is_fooled
 from aaetools.reports import plots, text
 from aaetools.reports.blocks import Chapter, Table, Tone, figure, side_by_side
 from aaetools.reports.chapters.rows import is_known
@@ -89,22 +90,27 @@ def _health(analysis: Analysis) -> Table:
         (
             "Discriminator's accuracy, last tenth of epochs",
             text.percent(model.discriminator_accuracy),
-            "alarm above 98%",
-            model.discriminator_accuracy > 0.98,
+            "alarm above 98%, and up to 55% where the codes as a whole are not the prior's",
+            always_wins(model.discriminator_accuracy) or is_fooled(model.discriminator_accuracy, analysis.prior_match),
         ),
         (
             "Variance explained by the reconstruction",
             text.percent(model.reconstruction_r2),
-            "alarm at 0% and below: no better than the mean",
-            model.reconstruction_r2 <= 0,
+            "alarm where it is no better than the mean beyond chance",
+            explains_nothing(model.reconstruction_r2, model.reconstruction_r2_low),
         ),
         (
             "Dead latent axes",
             text.shorten(dead, 120) or "none",
-            "alarm where a standard deviation is under 0.05",
+            "alarm where a standard deviation is under 0.05, or 5% of a narrow prior's",
             bool(dead),
         ),
-        ("Largest cluster", text.percent(largest), "alarm with over 95% of the rows", largest > 0.95),
+        (
+            "Largest cluster",
+            text.percent(largest),
+            "alarm with over 95% of the rows",
+            is_crowded(analysis.clustering.sizes),
+        ),
     ]
     lines = tuple((name, value, rule, "alarm" if alarm else "fine") for name, value, rule, alarm in checks)
     return Table("Health checks", ("check", "value", "rule", "result"), lines, tones=_HEALTH)

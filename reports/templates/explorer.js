@@ -231,12 +231,16 @@ async function explore() {
   function fit() {
     const box = view ? view.frame.bbox : { width: at("map").clientWidth - 60, height: at("map").clientHeight - 60 };
     let [left, right, low, high] = [Infinity, -Infinity, Infinity, -Infinity];
-    for (let i = 0; i < n; i++) if (x[i] === x[i] && y[i] === y[i]) {
-      if (x[i] < left) left = x[i];
-      if (x[i] > right) right = x[i];
-      if (y[i] < low) low = y[i];
-      if (y[i] > high) high = y[i];
-    }
+    const include = (across, up) => {
+      if (across < left) left = across;
+      if (across > right) right = across;
+      if (up < low) low = up;
+      if (up > high) high = up;
+    };
+    for (let i = 0; i < n; i++) if (x[i] === x[i] && y[i] === y[i]) include(x[i], y[i]);
+    if (value("view") === "latent" && n)
+      for (const outline of given.outlines)
+        for (const [across, up] of outline.lines) across.forEach((at, i) => include(at, up[i]));
     if (left > right) [left, right, low, high] = [0, 1, 0, 1];
     let width = 1.06 * (right - left) || 1, height = 1.06 * (high - low) || 1;
     if (plot.left[0].axis_label !== "spread out (means nothing)") { // one unit is as long across as up

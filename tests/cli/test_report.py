@@ -12,7 +12,9 @@ import jsonschema
 import pytest
 
 from aaetools.analysis import Analysis, analysis_to_json, json_schema
+from aaetools.cli.formats import FIGURE_KINDS
 from aaetools.reports import render_markdown
+from aaetools.reports.figures import FILE_KINDS
 from aaetools.runs import read_analysis
 
 
@@ -111,3 +113,52 @@ assert main(["compare", run, other, "--out", page + ".html"]) == 0
     assert done.returncode == 0, done.stderr
     assert page.with_suffix(".html").is_file()
     assert page.with_suffix(".md").is_file()
+
+
+def test_figures_are_written_as_files_of_the_kinds_asked_for(
+    copy: Path, tmp_path: Path, run_cli: Callable[..., Any]
+) -> None:
+    folder = tmp_path / "figures"
+    result = run_cli("report", copy, "--figures", folder, "--format", "svg,png")
+    assert result.code == 0
+    written = sorted(folder.iterdir())
+    assert sorted(result.out.splitlines()) == [str(path) for path in written]
+    assert {path.suffix for path in written} == {".svg", ".png"}
+    assert {path.stem for path in written if path.suffix == ".svg"} == {p.stem for p in written if p.suffix == ".png"}
+    before = written[0].read_bytes()
+    assert "is not empty" in run_cli("report", copy, "--figures", folder).err
+    assert run_cli("report", copy, "--figures", folder, "--force", "--format", "svg").code == 0
+    assert written[0].read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--figures", "f", "--format", "html"), "svg, pdf, png, not html"),
+        (("--format", "svg"), "go with --figures"),
+        (("--format", "html,md"), "takes one of"),
+        (("--format", "gif"), "'gif': choose from html, json, md, svg, pdf, png"),
+        (("--figures", "f", "--out", "x.html"), "leave --out away"),
+        (("--figures", "page.html"), "is a file; name a folder"),
+        (("--figures", "no/where"), "there is no folder"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_and_nothing_is_written(
+    copy: Path,
+    tmp_path: Path,
+    run_cli: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "page.html").write_text("mine")
+    result = run_cli("report", copy, *options)
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err
+    assert result.err.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "page.html"]
+
+
+def test_kinds_of_figures_are_those_that_can_be_drawn() -> None:
+    assert set(FIGURE_KINDS) == set(FILE_KINDS)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
 
@@ -67,3 +68,11 @@ def test_size_is_in_css_pixels() -> None:
     # Three inches are 288 CSS pixels; the margins are cut to what is drawn.
     assert 250 < width <= 300
     assert 150 < height <= 200
+
+
+def test_coordinates_are_rounded_and_scales_are_not() -> None:
+    svg = draw_text("title")
+    paths = re.findall(r' d="([^"]*)"', svg)
+    assert paths
+    assert not any(re.search(r"\.\d{3}", path) for path in paths)
+    assert "scale(0.015625)" in svg  # of the font's outlines

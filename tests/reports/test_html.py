@@ -397,7 +397,13 @@ def test_health_table_raises_each_alarm(make_analysis: Callable[..., Analysis]) 
     analysis = make_analysis(classes=("a", "b"), n_rows=100, images=False)
     sick = dataclasses.replace(
         analysis,
-        model=dataclasses.replace(analysis.model, discriminator_accuracy=0.99, reconstruction_r2=-0.1, dead_axes=(1,)),
+        model=dataclasses.replace(
+            analysis.model,
+            discriminator_accuracy=0.99,
+            reconstruction_r2=-0.1,
+            reconstruction_r2_low=-0.2,
+            dead_axes=(1,),
+        ),
         clustering=dataclasses.replace(analysis.clustering, sizes=(99, 1)),
     )
 
