@@ -98,7 +98,8 @@ def fit_loop(
 
 def _stateful(game: Game, batches: Batches, callbacks: Sequence[Callback]) -> dict[str, Stateful]:
     """Return what has a state, by names that are the same in every process."""
-    found = {name: part for name, part in (("game", game), ("batches", batches)) if isinstance(part, Stateful)}
+    given: dict[str, object] = {"game": game, "batches": batches}
+    found: dict[str, Stateful] = {name: part for name, part in given.items() if isinstance(part, Stateful)}
     for callback in callbacks:
         if isinstance(callback, Stateful):
             kind = type(callback).__name__
