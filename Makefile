@@ -1,14 +1,17 @@
 # make demo    own virtual environment, then the main command on bundled data; ends with the report's path
 # make test    the whole test suite with branch coverage
+# make audit   known holes in what is installed
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # stands for "the environment holds what pyproject.toml and constraints.txt ask for"
 INSTALLED := $(VENV)/.installed
+# pip-audit has an environment of its own, so that what it needs is no part of what it looks at
+AUDIT := $(VENV)-audit
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast lint format gallery clean
+.PHONY: help venv demo test test-fast lint format gallery audit clean
 
 help:
 	@echo "make venv       virtual environment in $(VENV), the package in it (PYTHON=$(PYTHON))"
@@ -18,6 +21,7 @@ help:
 	@echo "make lint       style, format and types"
 	@echo "make format     put style and format right"
 	@echo "make gallery    the pictures in docs/gallery anew; needs Chromium"
+	@echo "make audit      known security holes in what is installed; needs a network"
 	@echo "make clean      remove the environment and all caches, but no runs"
 
 venv: $(INSTALLED)
@@ -52,7 +56,19 @@ format: $(INSTALLED)
 gallery: $(INSTALLED)
 	"$(BIN)/python" docs/gallery/make.py
 
+# Versions without the local part, as in 2.13.0+cpu, which no database knows.
+audit: $(INSTALLED)
+	@[ -x "$(AUDIT)/bin/pip-audit" ] || { "$(PYTHON)" -m venv "$(AUDIT)" && \
+	  "$(AUDIT)/bin/python" -m pip install --quiet -c constraints.txt pip-audit >"$(AUDIT)/log" 2>&1; } || \
+	  { echo "audit: pip-audit cannot be installed; is there a network? (see $(AUDIT)/log)" >&2; exit 1; }
+	@"$(BIN)/python" -m pip freeze --exclude-editable | sed 's/+[[:alnum:].]*$$//' >"$(AUDIT)/requirements.txt"
+	@"$(AUDIT)/bin/pip-audit" --strict --disable-pip --no-deps --progress-spinner off -r "$(AUDIT)/requirements.txt" \
+	  >"$(AUDIT)/log" 2>&1 && cat "$(AUDIT)/log" || { \
+	  if grep -qE "ConnectionError|Max retries|timed out|could not be audited" "$(AUDIT)/log"; then \
+	    echo "audit: the database of known holes did not answer for every package; try again with a network (see $(AUDIT)/log)" >&2; \
+	  else cat "$(AUDIT)/log" >&2; fi; exit 1; }
+
 clean:
-	rm -rf "$(VENV)" build dist *.egg-info .coverage .coverage.* htmlcov
+	rm -rf "$(VENV)" "$(AUDIT)" build dist *.egg-info .coverage .coverage.* htmlcov
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -4,7 +4,15 @@ The command line turns each of these into one line on standard error and exit co
 and keeps its traceback. The built-in second base lets scikit-learn users catch what they always caught.
 """
 
-__all__ = ["AAEToolsError", "DataError", "LabelError", "ModelFileError", "RunFolderError", "TrainingError"]
+__all__ = [
+    "AAEToolsError",
+    "DataError",
+    "Interrupted",
+    "LabelError",
+    "ModelFileError",
+    "RunFolderError",
+    "TrainingError",
+]
 
 
 class AAEToolsError(Exception):
@@ -29,3 +37,20 @@ class RunFolderError(AAEToolsError, OSError):
 
 class TrainingError(AAEToolsError, RuntimeError):
     """Training had to stop, for example at the first non-finite loss."""
+
+
+class Interrupted(BaseException):
+    """A signal asked the program to end; no part of the program should take it for an error.
+
+    Attributes
+    ----------
+    code
+        What the program exits with, 128 and the signal's number as shells have it.
+    advice
+        How to go on, where that is possible.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__()
+        self.code = 128 + signum
+        self.advice = "nothing was written"

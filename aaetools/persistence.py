@@ -5,11 +5,7 @@ The checksums find damage; they are no protection against somebody who writes th
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +14,12 @@ from torch import nn
 import aaetools
 from aaetools.estimators import AdversarialAutoencoder
 from aaetools.exceptions import ModelFileError
-from aaetools.staging import TEMPORARY, move_into_place
+from aaetools.sealed import MANIFEST, json_bytes, parse_json, read_sealed, write_sealed
 
 __all__ = ["MODEL_SCHEMA_VERSION", "load", "save"]
 
 MODEL_SCHEMA_VERSION = 2
-_WEIGHTS, _META, _MANIFEST = "weights.safetensors", "meta.json", "manifest.json"
+_WEIGHTS, _META = "weights.safetensors", "meta.json"
 _ESTIMATORS = {"AdversarialAutoencoder": AdversarialAutoencoder}
 _META_KEYS = {"schema_version", "estimator", "aaetools_version", "state"}
 _STATE_KEYS = {
@@ -44,7 +40,6 @@ _STATE_KEYS = {
     "history",
 }
 _TENSOR_GROUPS = {"encoder", "decoder", "discriminator", "scaler"}
-_LARGEST_JSON = 64 * 2**20
 
 
 def save(model: AdversarialAutoencoder, path: str | os.PathLike[str], *, force: bool = False) -> Path:
@@ -69,7 +64,7 @@ def save(model: AdversarialAutoencoder, path: str | os.PathLike[str], *, force: 
         be written as JSON, or the folder cannot be written.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import save_file
+    from safetensors.torch import save as to_bytes
 
     target = Path(path)
     place = Path(os.path.realpath(target))  # a linked model folder is replaced where it lies
@@ -83,31 +78,16 @@ def save(model: AdversarialAutoencoder, path: str | os.PathLike[str], *, force: 
         "state": meta,
     }
     try:
-        written = _json(document)
+        written = json_bytes(document)
     except (TypeError, ValueError) as error:
         raise ModelFileError(f"the model has a parameter that JSON cannot hold: {error}") from error
-    staging: Path | None = None
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=place.parent))
         # clones, because the format refuses tensors that share memory, as tied layers do
-        separate = {name: tensor.clone().contiguous() for name, tensor in tensors.items()}
-        save_file(separate, staging / _WEIGHTS)
-        (staging / _WEIGHTS).chmod(0o644)  # safetensors makes it private
-        (staging / _META).write_bytes(written)
-        sums = {name: _sha256(staging / name) for name in (_META, _WEIGHTS)}
-        (staging / _MANIFEST).write_bytes(_json({"sha256": sums}))
-        for name in (_META, _WEIGHTS, _MANIFEST):
-            with (staging / name).open("rb") as file:
-                os.fsync(file.fileno())
-        staging.chmod(0o755)  # mkdtemp makes it private
-        move_into_place(staging, place)
+        weights = to_bytes({name: tensor.clone().contiguous() for name, tensor in tensors.items()})
+        write_sealed(place, {_WEIGHTS: weights, _META: written})
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ModelFileError(f"cannot write the model to {target}: {reason}") from error
-    finally:
-        if staging is not None and staging.exists():
-            shutil.rmtree(staging, ignore_errors=True)
     return target
 
 
@@ -115,10 +95,10 @@ def _check_replaceable(target: Path, force: bool) -> None:
     """Refuse to replace what is no model, or holds more than one."""
     if not force:
         raise ModelFileError(f"{target} exists already; choose another folder, or use force=True")
-    if not (target / _MANIFEST).is_file():
+    if not (target / MANIFEST).is_file():
         raise ModelFileError(f"{target} is not a model folder, so it is not replaced")
     try:
-        foreign = sorted(set(os.listdir(target)) - {_WEIGHTS, _META, _MANIFEST})
+        foreign = sorted(set(os.listdir(target)) - {_WEIGHTS, _META, MANIFEST})
     except OSError as error:
         raise ModelFileError(f"cannot read {target}: {error.strerror or error}") from error
     if foreign:
@@ -157,11 +137,8 @@ def load(
     from safetensors.torch import load as load_tensors
 
     folder = _model_folder(Path(path))
-    contents = {name: _read(folder / name) for name in (_MANIFEST, _META, _WEIGHTS)}
-    for name, expected in _checksums(contents[_MANIFEST], folder / _MANIFEST).items():
-        if hashlib.sha256(contents[name]).hexdigest() != expected:
-            raise ModelFileError(f"{folder / name} is damaged: its checksum differs from the one in {_MANIFEST}")
-    document = _parse(contents[_META], folder / _META)
+    contents = read_sealed(folder, (_META, _WEIGHTS))
+    document = parse_json(contents[_META], folder / _META)
     version = document.get("schema_version")
     if version != MODEL_SCHEMA_VERSION:
         raise ModelFileError(
@@ -190,20 +167,7 @@ def _model_folder(path: Path) -> Path:
         raise ModelFileError(f"{path} is not a folder; give the folder that save() or `aaetools fit` wrote")
     inner = path / "model"
     is_run = os.path.lexists(inner) or os.path.lexists(path / "run.toml")
-    return inner if is_run and not os.path.lexists(path / _MANIFEST) else path
-
-
-def _checksums(content: bytes, file: Path) -> dict[str, str]:
-    """Return the checksum of each file; the manifest has none itself, so it must be as written to the letter.
-
-    Neither a missing line end nor a key beside the others would be found otherwise.
-    """
-    sums: dict[str, str] = _parse(content, file).get("sha256", {})
-    if not isinstance(sums, dict) or set(sums) != {_META, _WEIGHTS}:
-        raise ModelFileError(f"{file} is damaged: it must list {_META} and {_WEIGHTS}, nothing else")
-    if content != _json({"sha256": {name: str(value) for name, value in sums.items()}}):
-        raise ModelFileError(f"{file} is damaged: it is not as save() wrote it")
-    return sums
+    return inner if is_run and not os.path.lexists(path / MANIFEST) else path
 
 
 def _check_document(document: dict[str, Any], file: Path) -> None:
@@ -217,33 +181,3 @@ def _check_document(document: dict[str, Any], file: Path) -> None:
         or set(state) != _STATE_KEYS
     ):
         raise ModelFileError(f"{file} is not what this aaetools writes; fit again")
-
-
-def _read(file: Path) -> bytes:
-    try:
-        if file.is_symlink():
-            raise ModelFileError(f"{file} is a link; a model folder holds plain files only")
-        if file.suffix == ".json" and file.stat().st_size > _LARGEST_JSON:
-            raise ModelFileError(f"{file} is larger than {_LARGEST_JSON} bytes; this is no model file")
-        return file.read_bytes()
-    except OSError as error:
-        raise ModelFileError(f"cannot read {file}: {error.strerror or error}") from error
-
-
-def _parse(content: bytes, file: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(content.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ModelFileError(f"{file} is damaged: it is not JSON") from error
-    if not isinstance(document, dict):
-        raise ModelFileError(f"{file} is damaged: it must hold a JSON object")
-    return document
-
-
-def _json(document: dict[str, Any]) -> bytes:
-    text = json.dumps(document, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=True)
-    return f"{text}\n".encode("ascii")
-
-
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()

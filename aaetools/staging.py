@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["TEMPORARY", "move_into_place"]
+from aaetools.exceptions import RunFolderError
+
+__all__ = ["TEMPORARY", "folder_lock", "move_into_place"]
 
 TEMPORARY = ".aaetools-"
 """What the names of folders that are not finished, or about to go, begin with."""
+
+_LOCK = "lock"
 
 
 def move_into_place(staging: Path, place: Path) -> None:
@@ -32,3 +39,54 @@ def move_into_place(staging: Path, place: Path) -> None:
             os.replace(aside, place)
         raise
     shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Hold a folder for this process while a block runs; the system lets go of it however the process ends.
+
+    What another process left half-written there is removed. The folder is made if it is missing, and goes afterwards
+    if nothing else was put into it.
+
+    Raises
+    ------
+    RunFolderError
+        If another process holds it, or it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise RunFolderError(f"cannot write {folder}: {error.strerror or error}") from error
+    try:
+        try:
+            _lock(descriptor)
+            # its holder may have removed it in the moment before
+            if os.fstat(descriptor).st_ino != (folder / _LOCK).stat().st_ino:
+                raise FileNotFoundError
+        except OSError as error:
+            raise RunFolderError(
+                f"{folder} is in use: another process trains there; wait for it, or choose another folder"
+            ) from error
+        for entry in folder.iterdir():
+            if entry.name.startswith(TEMPORARY):
+                shutil.rmtree(entry, ignore_errors=True)
+        try:
+            yield
+        finally:
+            if os.name != "nt" and {entry.name for entry in folder.iterdir()} == {_LOCK}:
+                (folder / _LOCK).unlink()
+                folder.rmdir()
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -13,9 +13,9 @@ import click
 
 from aaetools.exceptions import DataError
 
-__all__ = ["config_option", "option_keys", "read_config"]
+__all__ = ["apply_config", "config_option", "option_keys", "read_config"]
 
-_NOT_IN_FILES = {"config", "help"}
+_NOT_IN_FILES = {"config", "help", "resume"}
 
 
 def option_keys(command: click.Command) -> dict[str, str]:
@@ -91,11 +91,16 @@ def _toml(path: Path, key: str, value: Any) -> str:
     raise DataError(f"{path}: {key!r} must be a text, a number, true, false or a list, not a {type(value).__name__}")
 
 
+def apply_config(ctx: click.Context, path: Path) -> None:
+    """Let the options in a file take the place of a command's defaults."""
+    repeatable = {p.name for p in ctx.command.params if isinstance(p, click.Option) and p.multiple}
+    keys = option_keys(ctx.command)
+    ctx.default_map = read_config(path, keys, [key for key, name in keys.items() if name in repeatable])
+
+
 def _apply(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> None:
     if path is not None:
-        repeatable = {p.name for p in ctx.command.params if isinstance(p, click.Option) and p.multiple}
-        keys = option_keys(ctx.command)
-        ctx.default_map = read_config(path, keys, [key for key, name in keys.items() if name in repeatable])
+        apply_config(ctx, path)
 
 
 config_option = click.option(

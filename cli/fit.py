@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aaetools.cli.config import config_option, option_keys
+from aaetools.cli.interrupts import interrupts
 from aaetools.cli.label_budget import DEFAULT_LABELS_PER_CLASS, ChosenLabels, LabelBudget, choose_labels
 from aaetools.cli.options import (
     ARCHITECTURE_NAMES,
@@ -40,6 +41,13 @@ from aaetools.cli.options import (
     quiet_option,
 )
 from aaetools.cli.progress import Display, open_display
+from aaetools.cli.unfinished import (
+    checked_resume,
+    original_command,
+    resume_option,
+    training_folder,
+    unfinished_folder,
+)
 from aaetools.datasets.messages import quote
 from aaetools.exceptions import DataError, LabelError
 
@@ -51,6 +59,7 @@ if TYPE_CHECKING:
 
     from aaetools.analysis import Analysis
     from aaetools.datasets import Dataset
+    from aaetools.training import Checkpoints
 
 __all__ = ["FitOptions", "choose_rows", "fit", "load_data_of"]
 
@@ -58,7 +67,7 @@ MIN_TRAINING_ROWS = 10
 """Fewer rows than this can be neither clustered nor compared with a prior."""
 
 # No part of what a run is, so not recorded as its configuration.
-_NOT_CONFIGURATION = ("out", "force", "as_json", "quiet")
+_NOT_CONFIGURATION = ("out", "force", "as_json", "quiet", "resume", "checkpoint_minutes", "checkpoint_epochs")
 
 
 @dataclass(frozen=True)
@@ -95,6 +104,9 @@ class FitOptions:
     n_clusters: int | str
     umap: str
     explorer: bool
+    checkpoint_minutes: float
+    checkpoint_epochs: int | None
+    resume: Path | None
     force: bool
     as_json: bool
     quiet: bool
@@ -123,6 +135,7 @@ Examples:
   aaetools fit table.csv --target species --unlabeled unknown
   aaetools fit cells.parquet --labels none --n-clusters 12 --out runs/cells
   aaetools fit --config runs/cells/run.toml --epochs 400
+  aaetools fit --resume runs/cells
 """,
 )
 @click.argument("data", metavar="[DATA]", default="digits", type=DataType())
@@ -301,6 +314,21 @@ Examples:
     "--umap alone is auto, --no-umap is never.",
 )
 @explorer_option
+@click.option(
+    "--checkpoint-minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
+    default=1.0,
+    help="Save the state of training whenever so many minutes have passed, for --resume.",
+)
+@click.option(
+    "--checkpoint-epochs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    show_default="none",
+    help="Save the state of training after every N epochs as well.",
+)
+@resume_option
 @force_option
 @config_option
 @json_option
@@ -314,19 +342,26 @@ def fit(ctx: click.Context, /, **options: Any) -> None:
     that training never saw.
     """
     command = ctx.obj if isinstance(ctx.obj, str) else ctx.command_path
+    run = options["resume"]
+    if run is not None:
+        checked_resume(ctx)
+        options["out"], command = run, original_command(run)
     _fit(FitOptions(**options), command, _configuration(ctx))
 
 
 def _fit(options: FitOptions, command: str, configuration: dict[str, Any]) -> None:
-    """Run all stages; nothing is written before the last."""
+    """Run all stages; the run folder is written at the end, and until then there is one beside it."""
     from aaetools.cli.second_process import render_report, second_process
     from aaetools.runs import check_target
 
     started = time.perf_counter()
     if options.out is not None:
         check_target(options.out, options.force)
-    # without UMAP there is too little to get ready for
-    with second_process() if options.umap != "never" else nullcontext() as executor:
+    with (
+        interrupts() as interrupting,
+        # without UMAP there is too little to get ready for
+        second_process() if options.umap != "never" else nullcontext() as executor,
+    ):
         dataset = load_data_of(options)
         out = options.out or _free_folder(dataset.name)
         check_target(out, options.force)
@@ -336,20 +371,32 @@ def _fit(options: FitOptions, command: str, configuration: dict[str, Any]) -> No
                 display.note(note)
             if display.live:  # too short for a line in a log
                 display.stage(f"preparing {dataset.name}")
-            analysis, model = _train_and_analyse(options, command, dataset, train, holdout, chosen, display, executor)
-            display.stage("writing the report")
-            from aaetools.runs import write_run
-
-            if options.labels.kind == "partial" and chosen.per_class is not None:
-                configuration["labels-per-class"] = chosen.per_class
-            write_run(
+            with training_folder(
                 out,
-                model,
-                analysis,
-                render_report(analysis, executor, explorer=options.explorer),
                 configuration,
+                command,
+                resume=options.resume is not None,
                 force=options.force,
-            )
+                minutes=options.checkpoint_minutes,
+                epochs=options.checkpoint_epochs,
+            ) as checkpoints:
+                interrupting.checkpoints = checkpoints
+                analysis, model = _train_and_analyse(
+                    options, command, dataset, train, holdout, chosen, display, checkpoints, executor
+                )
+                display.stage("writing the report")
+                from aaetools.runs import write_run
+
+                if options.labels.kind == "partial" and chosen.per_class is not None:
+                    configuration["labels-per-class"] = chosen.per_class
+                write_run(
+                    out,
+                    model,
+                    analysis,
+                    render_report(analysis, executor, explorer=options.explorer),
+                    configuration,
+                    force=options.force,
+                )
     _tell(options, analysis, out, time.perf_counter() - started)
 
 
@@ -425,6 +472,7 @@ def _train_and_analyse(
     holdout: NDArray[np.int64],
     chosen: ChosenLabels,
     display: Display,
+    checkpoints: Checkpoints,
     executor: Executor | None,
 ) -> tuple[Analysis, Any]:
     from aaetools.analysis import analyze
@@ -452,12 +500,12 @@ def _train_and_analyse(
         device=options.device,
         precision=options.precision,
         compile=options.compile,
-        callbacks=[display],  # type: ignore[list-item]  # it has the methods; the base class would load torch
+        callbacks=[display, checkpoints],  # type: ignore[list-item]  # a Display's base class would load torch
         random_state=options.seed,
     )
     started = time.perf_counter()
     model.fit(take[train], chosen.y)
-    fit_seconds = time.perf_counter() - started
+    fit_seconds = time.perf_counter() - started + checkpoints.seconds_before
     model.set_params(callbacks=None)  # the display is no part of the model
     analysis = analyze(
         model,
@@ -508,7 +556,7 @@ def _free_folder(name: str) -> Path:
     safe = re.sub(r"[^\w.-]+", "_", name).strip("._-")[:60] or "data"
     stem = f"{safe}-{datetime.now():%Y%m%d-%H%M%S}"
     folder, number = Path("runs") / stem, 1
-    while folder.exists():
+    while folder.exists() or unfinished_folder(folder).exists():
         number += 1
         folder = Path("runs") / f"{stem}-{number}"
     return folder

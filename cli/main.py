@@ -11,7 +11,7 @@ from importlib import import_module
 import click
 
 from aaetools import __version__
-from aaetools.exceptions import AAEToolsError
+from aaetools.exceptions import AAEToolsError, Interrupted
 
 __all__ = ["COMMANDS", "LazyGroup", "cli", "main"]
 
@@ -84,8 +84,8 @@ def cli(ctx: click.Context) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    0 is success, 2 bad input (one line on standard error says what is wrong), 130 an interrupt. Anything else
-    that goes wrong is a bug and keeps its traceback.
+    0 is success, 2 bad input (one line on standard error says what is wrong), 130 an interrupt and
+    143 a request to end. Anything else that goes wrong is a bug and keeps its traceback.
 
     Parameters
     ----------
@@ -102,6 +102,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(_usage_message(error))
     except AAEToolsError as error:
         return _fail(str(error))
+    except Interrupted as interrupted:
+        click.echo(f"Interrupted; {interrupted.advice}.", err=True)
+        return interrupted.code
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted; nothing was written.", err=True)
         return _INTERRUPTED

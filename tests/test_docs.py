@@ -197,6 +197,7 @@ def command_lines() -> list[str]:
 @pytest.mark.parametrize("line", command_lines())
 def test_command_lines_in_the_documents_are_accepted(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aaetools.cli.config.read_config", lambda *arguments: {})
+    monkeypatch.setattr("aaetools.cli.unfinished._settings_of", lambda run: run)
     words = shlex.split(line.split(">")[0], comments=True)[1:]
     known = commands()
     name = " ".join(words[:2]) if " ".join(words[:2]) in known else words[0]

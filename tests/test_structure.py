@@ -22,6 +22,7 @@ FOLDERS = {
 
 LAYERS = [
     {"exceptions", "staging"},
+    {"sealed"},
     {"labels", "priors", "preprocessing", "losses", "networks", "propagation"},
     {"model_selection"},
     {"training"},

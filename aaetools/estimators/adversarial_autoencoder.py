@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import hashlib
+import json
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -36,6 +38,7 @@ from aaetools.priors import PRIORS, Prior, SampledPrior, default_n_dims, make_pr
 from aaetools.training import Callback, GameBatches, PrintLosses, fit_loop
 from aaetools.training.augmentation import AUGMENTATIONS, InDataUnits, make_augmentation
 from aaetools.training.averaging import refresh_batch_norm, use_averages
+from aaetools.training.checkpoints import Checkpoints
 from aaetools.training.compilation import compiled
 from aaetools.training.early_stopping import EarlyStopping, choose_validation_rows
 from aaetools.training.precision import PRECISIONS, mixed_precision, resolve_precision
@@ -379,11 +382,13 @@ class AdversarialAutoencoder(
                 judged = rows[torch.from_numpy(validation).to(device)]
                 patience = self.n_iter_no_change or math.ceil(n_epochs / 4)
                 callbacks.append(EarlyStopping(self._modules(), lambda: self._accuracy(judged, held_back), patience))
+            # the state that they save is that after all others have had their turn
+            callbacks.sort(key=lambda callback: isinstance(callback, Checkpoints))
             with (
                 threads_for(self._modules(), 2 * self.batch_size_),
                 compiled(self._modules(), self._trial(rows) if self.compile else None),
             ):
-                self.history_ = fit_loop(run.game, batches, n_epochs, callbacks)
+                self.history_ = fit_loop(run.game, batches, n_epochs, callbacks, partial(self._identity, x, codes))
             if validation is None:  # early stopping has just put the best epoch's own weights back
                 use_averages((self.encoder_, self.decoder_), run.averages)
             if run.averages:
@@ -395,6 +400,19 @@ class AdversarialAutoencoder(
         error = self._reconstruction_error(x)
         self.noise_variance_ = float(max(error.mean(), 1e-12))
         return self
+
+    def _identity(self, x: Tensor, codes: NDArray[np.int64]) -> dict[str, str]:
+        """Return what training depends on besides its state, see :class:`aaetools.training.TrainingContext`."""
+        data = hashlib.sha256(x.numpy().tobytes() + codes.tobytes())
+        settings = {name: value for name, value in self._plain_parameters().items() if name != "verbose"}
+        return {
+            "data": data.hexdigest(),
+            "settings": json.dumps(settings, sort_keys=True, default=str),
+            "torch": torch.__version__,
+            "device": self.device_,
+            "threads": str(torch.get_num_threads()),
+            "processor": torch.backends.cpu.get_cpu_capability(),
+        }
 
     def _modules(self) -> tuple[nn.Module, nn.Module, nn.Module]:
         return self.encoder_, self.decoder_, self.discriminator_

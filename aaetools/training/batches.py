@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from aaetools.training.state import State
+
 __all__ = ["Batch", "GameBatches"]
 
 _GIVEN = 1 / 8
@@ -104,7 +106,7 @@ class GameBatches:
         self.n_labeled = sizes[0] + sizes[1]
         lists = [(rows, size) for rows, size in zip((given, both, without), sizes, strict=True) if size]
         self.n_steps = max(math.ceil(len(rows) / size) for rows, size in lists)
-        self._lists = [_endless_chunks(rows, size, self.generator) for rows, size in lists]
+        self._lists = [_EndlessChunks(rows, size, self.generator) for rows, size in lists]
 
     def __len__(self) -> int:
         return self.n_steps
@@ -112,15 +114,34 @@ class GameBatches:
     def epoch(self) -> Iterator[Batch]:
         """Yield the batches of one epoch."""
         for _ in range(self.n_steps):
-            rows = torch.cat([next(chunks) for chunks in self._lists])
+            rows = torch.cat([chunks.take() for chunks in self._lists])
             yield Batch(self.x[rows], self.codes[rows], self.n_labeled, self.n_both)
 
+    def state(self) -> State:
+        """Return who is told what, and which rows come next."""
+        pools = [chunks.pool for chunks in self._lists]
+        return {"codes": self.codes, "pools": pools, "generator": self.generator.get_state()}
 
-def _endless_chunks(rows: Tensor, size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Cut one shuffled order of the rows after the other into pieces of ``size``; what is left over goes on."""
-    pool = rows[:0]
-    while True:
-        while len(pool) < size:
-            pool = torch.cat([pool, rows[torch.randperm(len(rows), generator=generator, device=rows.device)]])
-        yield pool[:size]
-        pool = pool[size:]
+    def restore(self, state: State) -> None:
+        """Go back to a state."""
+        self.tell(state["codes"].to(self.codes))
+        for chunks, pool in zip(self._lists, state["pools"], strict=True):
+            chunks.pool = pool.to(chunks.rows)
+        self.generator.set_state(state["generator"])
+
+
+class _EndlessChunks:
+    """Cuts one shuffled order of the rows after the other into pieces of ``size``; what is left over goes on."""
+
+    def __init__(self, rows: Tensor, size: int, generator: torch.Generator) -> None:
+        self.rows = rows
+        self.size = size
+        self.generator = generator
+        self.pool = rows[:0]
+
+    def take(self) -> Tensor:
+        while len(self.pool) < self.size:
+            order = torch.randperm(len(self.rows), generator=self.generator, device=self.rows.device)
+            self.pool = torch.cat([self.pool, self.rows[order]])
+        chunk, self.pool = self.pool[: self.size], self.pool[self.size :]
+        return chunk

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from aaetools.training.callbacks import Callback, TrainingContext
+from aaetools.training.state import State
 
 __all__ = ["EarlyStopping", "choose_validation_rows"]
 
@@ -57,7 +58,7 @@ class EarlyStopping(Callback):
         self.patience = patience
         self.best = -np.inf
         self.best_epoch = 0
-        self._weights: list[dict[str, object]] = []
+        self._weights: list[dict[str, Tensor]] = []
 
     def on_epoch_end(self, context: TrainingContext) -> None:
         """Score this epoch, remember the best one, and ask to stop when patience has run out."""
@@ -76,3 +77,13 @@ class EarlyStopping(Callback):
         """Put the best weights back."""
         for module, weights in zip(self.modules, self._weights, strict=False):
             module.load_state_dict(weights)
+
+    def state(self) -> State:
+        """Return the best epoch and its weights; before the first there is no best score."""
+        best = float(self.best) if self._weights else None
+        return {"best": best, "best_epoch": self.best_epoch, "weights": self._weights}
+
+    def restore(self, state: State) -> None:
+        """Go back to a state."""
+        self.best = -np.inf if state["best"] is None else state["best"]
+        self.best_epoch, self._weights = state["best_epoch"], state["weights"]

@@ -24,6 +24,7 @@ from aaetools.priors import Prior
 from aaetools.training.augmentation import Augmentation
 from aaetools.training.batches import Batch
 from aaetools.training.precision import full_precision
+from aaetools.training.state import State, optimizer_state, restore_optimizer
 
 __all__ = ["AdversarialGame", "LatentMatch", "Term", "blurred", "linear_decay", "linear_ramp"]
 
@@ -260,9 +261,46 @@ class AdversarialGame:
             **{f"{name}_loss": value.detach() for name, value in extra.items()},
         }
 
+    def state(self) -> State:
+        """Return weights, averages, the optimisers' moments and the generators' states."""
+        return {
+            "modules": [module.state_dict() for module in self._modules()],
+            "optimizers": [optimizer_state(optimizer) for optimizer in self._optimizers()],
+            "generators": [generator.get_state() for generator in self._generators()],
+        }
+
+    def restore(self, state: State) -> None:
+        """Go back to a state of a game of the same make."""
+        for module, weights in zip(self._modules(), state["modules"], strict=True):
+            module.load_state_dict(weights)
+        for optimizer, moments in zip(self._optimizers(), state["optimizers"], strict=True):
+            restore_optimizer(optimizer, moments)
+        for generator, values in zip(self._generators(), state["generators"], strict=True):
+            generator.set_state(values)
+
+    def not_finite(self) -> str | None:
+        """Name a network that has met a gradient that is not finite: Adam's running means never forget one."""
+        networks = ("encoder or decoder", "discriminator", "encoder")
+        for name, optimizer in zip(networks, self._optimizers(), strict=True):
+            moments = [] if optimizer is None else [v["exp_avg"] for v in optimizer.state.values()]
+            if moments and not bool(torch.stack(torch._foreach_norm(moments)).isfinite().all()):
+                return name
+        return None
+
+    def _modules(self) -> list[nn.Module]:
+        return [self.encoder, self.decoder, *(match.discriminator for match in self.matches), *self.averages]
+
+    def _optimizers(self) -> list[torch.optim.Optimizer | None]:
+        return [self.autoencoder_optimizer, self.discriminator_optimizer, self.generator_optimizer]
+
+    def _generators(self) -> list[torch.Generator]:
+        """Return the generators, each once; terms and augmentations draw from the same."""
+        given = [self.generator, *(match.generator for match in self.matches)]
+        return list({id(generator): generator for generator in given if generator is not None}.values())
+
     def _set_learning_rate(self, progress: float) -> None:
         rate = self.learning_rate * self.schedule(progress)
-        for optimizer in (self.autoencoder_optimizer, self.discriminator_optimizer, self.generator_optimizer):
+        for optimizer in self._optimizers():
             if optimizer is not None:
                 for group in optimizer.param_groups:
                     group["lr"] = rate

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Protocol
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 from aaetools.exceptions import TrainingError
 from aaetools.training.batches import Batch
 from aaetools.training.callbacks import Callback, TrainingContext
+from aaetools.training.state import Stateful
 
 __all__ = ["Batches", "Game", "fit_loop", "run_epoch"]
 
@@ -28,7 +30,11 @@ class Game(Protocol):
 
 
 class Batches(Protocol):
-    """What the loop needs of the data: a length in steps, and the batches of one epoch."""
+    """What the loop needs of the data: a length in steps, and the batches of one epoch.
+
+    An epoch that was broken off goes on after :meth:`restore`, where there is one: the loop takes as many batches
+    as are left of it.
+    """
 
     def __len__(self) -> int: ...
 
@@ -37,9 +43,22 @@ class Batches(Protocol):
 
 
 def fit_loop(
-    game: Game, batches: Batches, max_epochs: int, callbacks: Sequence[Callback] = ()
+    game: Game,
+    batches: Batches,
+    max_epochs: int,
+    callbacks: Sequence[Callback] = (),
+    identity: Callable[[], dict[str, str]] = dict,
 ) -> dict[str, list[float]]:
     """Train for ``max_epochs`` epochs, or until a callback sets ``context.stop``.
+
+    A callback may restore the context at the start: training then goes on from that state.
+
+    Parameters
+    ----------
+    game, batches, callbacks
+        Those that are :class:`aaetools.training.state.Stateful` are part of the state of training.
+    identity
+        See :class:`TrainingContext`.
 
     Returns
     -------
@@ -49,30 +68,55 @@ def fit_loop(
     Raises
     ------
     TrainingError
-        After the first epoch with a loss that is not finite; the message names the step.
+        After the first epoch with a loss or a gradient that is not finite; the message names the step.
     """
-    context = TrainingContext(max_epochs)
-    history: dict[str, list[float]] = {}
+    context = TrainingContext(max_epochs, parts=_stateful(game, batches, callbacks), identity=identity)
     for callback in callbacks:
         callback.on_fit_start(context)
-    for epoch in range(1, max_epochs + 1):
+    # a callback need not be of our class, and those made for an older loop know no steps
+    watchers = [callback for callback in callbacks if hasattr(callback, "on_step_end")]
+
+    def after_step() -> None:
+        for watcher in watchers:
+            watcher.on_step_end(context)
+
+    while context.epoch < max_epochs and not context.stop:
         started = time.perf_counter()
-        means = run_epoch(game, batches, (epoch - 1) / max_epochs, 1 / max_epochs, epoch)
+        epoch = context.epoch + 1
+        means = run_epoch(game, batches, context.epoch / max_epochs, 1 / max_epochs, epoch, context, after_step)
         record = {"epoch": float(epoch), **means, "seconds": time.perf_counter() - started}
         for name, value in record.items():
-            history.setdefault(name, []).append(value)
+            context.history.setdefault(name, []).append(value)
         context.epoch, context.record = epoch, record
+        context.recorded.clear()
         for callback in callbacks:
             callback.on_epoch_end(context)
-        if context.stop:
-            break
     for callback in callbacks:
         callback.on_fit_end(context)
-    return history
+    return context.history
 
 
-def run_epoch(game: Game, batches: Batches, start: float, share: float, epoch: int = 1) -> dict[str, float]:
-    """Run the steps of one epoch and return the mean of what they recorded.
+def _stateful(game: Game, batches: Batches, callbacks: Sequence[Callback]) -> dict[str, Stateful]:
+    """Return what has a state, by names that are the same in every process."""
+    given: dict[str, object] = {"game": game, "batches": batches}
+    found: dict[str, Stateful] = {name: part for name, part in given.items() if isinstance(part, Stateful)}
+    for callback in callbacks:
+        if isinstance(callback, Stateful):
+            kind = type(callback).__name__
+            found[f"{kind} {sum(name.startswith(f'{kind} ') for name in found)}"] = callback
+    return found
+
+
+def run_epoch(
+    game: Game,
+    batches: Batches,
+    start: float,
+    share: float,
+    epoch: int = 1,
+    context: TrainingContext | None = None,
+    after_step: Callable[[], None] = lambda: None,
+) -> dict[str, float]:
+    """Run the steps of one epoch that are left and return the mean of what all of them recorded.
 
     ``start`` is the progress at the first step, ``share`` the epoch's part of the whole. Sums stay on the device;
     there is one transfer at the end.
@@ -80,26 +124,36 @@ def run_epoch(game: Game, batches: Batches, start: float, share: float, epoch: i
     Raises
     ------
     TrainingError
-        If there was no batch, or a loss was not finite.
+        If there was no batch, or a loss or a gradient was not finite.
     """
+    context = TrainingContext(1) if context is None else context
+    steps = context.recorded
     total: Tensor | None = None
-    names: tuple[str, ...] = ()
-    steps: list[Tensor] = []
-    for step, batch in enumerate(batches.epoch()):
-        recorded = game.train_step(batch, start + share * step / len(batches))
-        names = tuple(recorded)
+    for values in steps:  # one after the other, as they were added before
+        total = values if total is None else total + values
+    for batch in islice(batches.epoch(), len(batches) - len(steps)):
+        recorded = game.train_step(batch, start + share * len(steps) / len(batches))
+        context.names = tuple(recorded)
         values = torch.stack(tuple(recorded.values()))
         total = values if total is None else total + values
         steps.append(values)
+        after_step()
     if total is None:
         raise TrainingError("there was no batch to learn from")
     means = (total / len(batches)).tolist()
     if not all(map(math.isfinite, means)):
-        raise TrainingError(
-            f"{_first_not_finite(names, torch.stack(steps).tolist())} of {len(steps)} of epoch {epoch}: training "
-            "diverged; lower learning_rate, or check the data for extreme values"
-        )
-    return dict(zip(names, means, strict=True))
+        raise _diverged(_first_not_finite(context.names, torch.stack(steps).tolist()), len(steps), epoch)
+    # a step later a loss would have told, so it was the last one
+    if (network := getattr(game, "not_finite", lambda: None)()) is not None:
+        raise _diverged(f"a gradient of the {network} is not finite in step {len(steps)}", len(steps), epoch)
+    return dict(zip(context.names, means, strict=True))
+
+
+def _diverged(what: str, n_steps: int, epoch: int) -> TrainingError:
+    return TrainingError(
+        f"{what} of {n_steps} of epoch {epoch}: training diverged; lower learning_rate, or check the data for extreme "
+        "values"
+    )
 
 
 def _first_not_finite(names: Sequence[str], steps: list[list[float]]) -> str:

@@ -15,6 +15,7 @@ from aaetools.propagation import balance_shares, surest_labels
 from aaetools.training.averaging import refresh_batch_norm
 from aaetools.training.batches import GameBatches
 from aaetools.training.callbacks import Callback, TrainingContext
+from aaetools.training.state import State
 
 __all__ = ["Retelling"]
 
@@ -64,6 +65,14 @@ class Retelling(Callback):
             self.rounds = self.rounds[len(due) :]
             codes = surest_labels(self.probabilities(), self.given, due[-1])
             self.batches.tell(torch.from_numpy(codes).to(self.batches.codes))
+
+    def state(self) -> State:
+        """Return the rounds that are still to come."""
+        return {"rounds": self.rounds}
+
+    def restore(self, state: State) -> None:
+        """Go back to a state."""
+        self.rounds = [(at, share) for at, share in state["rounds"]]
 
     def probabilities(self) -> NDArray[np.float64]:
         """Return the encoder's class probabilities, scaled to the prior's class shares, shape (n_rows, n_classes)."""

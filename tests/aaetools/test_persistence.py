@@ -54,6 +54,13 @@ def saved(model: AdversarialAutoencoder, tmp_path_factory: pytest.TempPathFactor
     return save(model, tmp_path_factory.mktemp("models") / "model")
 
 
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model small enough to be damaged in every place."""
+    model = fit(hidden_layer_sizes=(2,), n_components=1, data=X[:, :2])
+    return save(model, tmp_path_factory.mktemp("models") / "tiny")
+
+
 @pytest.fixture
 def folder(saved: Path, tmp_path: Path) -> Path:
     """A copy that may be damaged."""
@@ -243,27 +250,41 @@ def test_the_users_own_kind_of_prior_is_needed_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_truncated_file_is_refused(folder: Path, name: str) -> None:
-    content = (folder / name).read_bytes()
-    for length in {0, 1, 8, len(content) // 2, len(content) - 2, len(content) - 1}:
-        (folder / name).write_bytes(content[:length])
+def test_every_shorter_file_is_refused(tiny: Path, name: str) -> None:
+    content = (tiny / name).read_bytes()
+    file = tiny / name
+    try:
+        for length in range(len(content) - 1, -1, -1):
+            os.truncate(file, length)
+            with pytest.raises(ModelFileError, match=name) as caught:
+                load(tiny)
+            assert "\n" not in str(caught.value)
+        file.write_bytes(content + b"\n")
         with pytest.raises(ModelFileError, match=name):
-            load(folder)
-    (folder / name).write_bytes(content + b"\n")
-    with pytest.raises(ModelFileError, match=name):
-        load(folder)
+            load(tiny)
+    finally:
+        file.write_bytes(content)
+    load(tiny)
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_a_flipped_byte_is_refused(folder: Path, name: str) -> None:
-    content = (folder / name).read_bytes()
+@pytest.mark.slow
+def test_a_thousand_changed_bytes_are_refused(tiny: Path) -> None:
+    contents = {name: (tiny / name).read_bytes() for name in FILES}
     rng = np.random.default_rng(0)
-    for _ in range(60):
-        damaged = bytearray(content)
-        damaged[rng.integers(len(content))] ^= int(rng.integers(1, 256))
-        (folder / name).write_bytes(damaged)
-        with pytest.raises(ModelFileError, match=r"is damaged"):
-            load(folder)
+    try:
+        for flip in range(1002):
+            name = FILES[flip % 3]
+            damaged = bytearray(contents[name])
+            damaged[rng.integers(len(damaged))] ^= int(rng.integers(1, 256))
+            (tiny / name).write_bytes(damaged)
+            with pytest.raises(ModelFileError, match=r"is damaged") as caught:
+                load(tiny)
+            assert "\n" not in str(caught.value)
+            (tiny / name).write_bytes(contents[name])
+    finally:
+        for name, content in contents.items():
+            (tiny / name).write_bytes(content)
+    load(tiny)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -383,6 +404,68 @@ def test_links_are_refused(folder: Path, name: str) -> None:
     (folder / name).symlink_to(folder.parent / "elsewhere")
     with pytest.raises(ModelFileError, match=f"{name} is a link"):
         load(folder)
+
+
+def test_what_else_lies_in_the_folder_is_never_opened(
+    folder: Path, model: AdversarialAutoencoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "weights.pkl").write_bytes(b"cos\nsystem\n(S'touch ran'\ntR.")
+    (folder / "sitecustomize.py").write_text("open('ran', 'w')")
+    (folder / "more").symlink_to("/")
+    opened: list[str] = []
+    read = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda file: opened.append(file.name) or read(file))
+    monkeypatch.chdir(tmp_path)
+    assert_same(load(folder), model)
+    assert sorted(set(opened)) == sorted(FILES)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("name", ["../weights.safetensors", "/etc/passwd", "weights.pkl"])
+def test_a_manifest_cannot_name_another_file(folder: Path, name: str) -> None:
+    sums = json.loads((folder / "manifest.json").read_text())["sha256"]
+    sums[name] = sums.pop("weights.safetensors")
+    (folder / "manifest.json").write_text(json.dumps({"sha256": sums}, indent=1, sort_keys=True) + "\n")
+    with pytest.raises(ModelFileError, match=r"manifest\.json is damaged: it must list"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        (2**62).to_bytes(8, "little"),
+        (2**40).to_bytes(8, "little") + b"{}",
+        b'{"encoder.x":{"dtype":"F32","shape":[1000000000000],"data_offsets":[0,4000000000000]}}',
+        b'{"encoder.x":{"dtype":"F32","shape":[18446744073709551615,4],"data_offsets":[0,4]}}',
+        b'{"encoder.x":{"dtype":"F32","shape":[1],"data_offsets":[0,99]}}',
+        b"[" * 5_000,
+    ],
+)
+def test_a_header_that_declares_too_much_takes_no_memory(folder: Path, header: bytes) -> None:
+    if header[:1] in b"{[":
+        header = len(header).to_bytes(8, "little") + header
+    (folder / "weights.safetensors").write_bytes(header + bytes(4))
+    rewrite(folder)
+    with pytest.raises(ModelFileError, match="cannot be rebuilt"):
+        load(folder)
+
+
+def test_pickles_and_pipes_in_the_place_of_files_are_refused(folder: Path) -> None:
+    (folder / "weights.safetensors").write_bytes(b"\x80\x05cos\nsystem\n(S'false'\ntR.")
+    rewrite(folder)
+    with pytest.raises(ModelFileError, match="cannot be rebuilt"):
+        load(folder)
+    (folder / "meta.json").unlink()
+    os.mkfifo(folder / "meta.json")
+    with pytest.raises(ModelFileError, match=r"meta\.json is no plain file"):
+        load(folder)
+
+
+def test_models_of_other_schema_versions_name_the_way_out(folder: Path) -> None:
+    for version in (1, MODEL_SCHEMA_VERSION + 1):
+        rewrite(folder, lambda meta, version=version: meta.update(schema_version=version, aaetools_version="0.0.9"))  # type: ignore[misc]
+        with pytest.raises(ModelFileError, match=rf"version {version}, .* use aaetools 0\.0\.9 or fit again"):
+            load(folder)
 
 
 def test_a_wrong_device_is_not_blamed_on_the_files(saved: Path) -> None:

@@ -248,3 +248,15 @@ def test_input_noise_needs_a_generator_and_leaves_the_target_clean() -> None:
     clean = made.x.clone()
     game.train_step(made, 0.0)
     assert torch.equal(made.x, clean)
+
+
+def test_a_gradient_that_is_not_finite_is_never_forgotten() -> None:
+    encoder, decoder = nn.Linear(3, 2), nn.Linear(2, 3)
+    match = LatentMatch(make_prior("gaussian", n_dims=2), Discriminator(2, 0, (4,)), seeded())
+    game = AdversarialGame(encoder, decoder, [match])
+    assert game.not_finite() is None
+    for value, found in ((1.0, None), (float("nan"), "encoder or decoder"), (1.0, "encoder or decoder")):
+        for parameter in encoder.parameters():
+            parameter.grad = torch.full_like(parameter, value)
+        game.autoencoder_optimizer.step()
+        assert game.not_finite() == found

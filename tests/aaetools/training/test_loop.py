@@ -79,3 +79,34 @@ def test_losses_are_printed_every_n_epochs_and_at_the_end() -> None:
 def test_no_batches_at_all_is_an_error() -> None:
     with pytest.raises(TrainingError, match="no batch"):
         fit_loop(Counter(), Batches(0), 1)
+
+
+def test_a_gradient_that_is_not_finite_stops_training_although_every_loss_is() -> None:
+    class Overflown(Counter):
+        def not_finite(self) -> str | None:
+            return "discriminator" if len(self.progress) >= 6 else None
+
+    with pytest.raises(TrainingError, match="a gradient of the discriminator is not finite in step 3 of 3 of epoch 2"):
+        fit_loop(Overflown(), Batches(3), 4)
+
+
+def test_a_part_is_known_by_its_kind_and_not_by_its_place() -> None:
+    class Kept(Callback):
+        def __init__(self, value: int) -> None:
+            self.value = value
+
+        def state(self) -> dict[str, int]:
+            return {"value": self.value}
+
+        def restore(self, state: dict[str, int]) -> None:
+            self.value = state["value"]
+
+    states = []
+
+    class Look(Callback):
+        def on_fit_end(self, context: TrainingContext) -> None:
+            states.append(context.state()["parts"])
+
+    fit_loop(Counter(), Batches(1), 1, [Kept(1), Look(), Kept(2)])
+    fit_loop(Counter(), Batches(1), 1, [Kept(1), Kept(2), Look()])
+    assert states == [{"Kept 0": {"value": 1}, "Kept 1": {"value": 2}}] * 2
