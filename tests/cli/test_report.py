@@ -115,6 +115,7 @@ assert main(["compare", run, other, "--out", page + ".html"]) == 0
     assert page.with_suffix(".md").is_file()
 
 
+@pytest.mark.slow
 def test_figures_are_written_as_files_of_the_kinds_asked_for(
     copy: Path, tmp_path: Path, run_cli: Callable[..., Any]
 ) -> None:

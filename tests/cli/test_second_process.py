@@ -109,8 +109,9 @@ def test_a_run_is_the_same_with_and_without(
 
 
 INTERRUPTED = """
-import os, sys
+import os, signal, sys
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore interrupts
 from aaetools.cli import second_process as module
 
 module._n_cores = lambda: 2

@@ -50,8 +50,6 @@ if TYPE_CHECKING:
 MakeAnalysis = Callable[..., Analysis]
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-_IN_BROWSER: list[str] = []
-"""The tests that a browser was opened for, and what it was."""
 
 
 def proportion(hits: float, n: int) -> Proportion:
@@ -568,13 +566,6 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(autouse=True)
-def _count_browser_tests(request: pytest.FixtureRequest) -> None:
+def _count_browser_tests(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> None:
     if "browser" in request.fixturenames:
-        opened = request.getfixturevalue("browser")
-        _IN_BROWSER.append(f"Chromium {opened.version}")
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many tests looked at pages in a browser, so that nobody takes skipped ones for passed ones."""
-    version = f" in {_IN_BROWSER[0]}" if _IN_BROWSER else ""
-    terminalreporter.write_line(f"{len(_IN_BROWSER)} tests looked at pages{version}")
+        record_property("browser", f"Chromium {request.getfixturevalue('browser').version}")

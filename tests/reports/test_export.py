@@ -25,6 +25,7 @@ def test_every_figure_of_the_page_is_a_file_with_a_telling_name(make_analysis: M
     assert all(content.startswith(b"<?xml") and b"dc:date" not in content for content in files.values())
 
 
+@pytest.mark.slow
 def test_kinds_are_what_they_say_and_the_same_each_time(make_analysis: Make) -> None:
     analysis = make_analysis(labels=False, n_rows=60, images=False, umap=False)
     files = list(figure_files(analysis, ["png", "pdf", "png"]))

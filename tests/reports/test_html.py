@@ -155,6 +155,7 @@ def test_content_policy_allows_what_is_in_the_page_by_its_hash_and_nothing_else(
     assert source.index("Content-Security-Policy") < source.index("<style>")
 
 
+@pytest.mark.slow
 def test_without_the_explorer_no_script_is_in_the_page_or_allowed(make_analysis: Callable[..., Analysis]) -> None:
     analysis = make_analysis(classes=("a", "b"), n_rows=120, images=False)
     source = render(analysis, explorer=False)
