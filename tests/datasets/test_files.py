@@ -95,7 +95,7 @@ X = np.arange(8.0).reshape(4, 2)
 GOOD_PARQUET = parquet(a=[1.0, 2.0, 3.0], label=["u", "v", "u"])
 GOOD_NPZ = npz(X=X, y=[0, 1, 0, 1])
 CSR = scipy.sparse.csr_array(X)
-PACKED = gzip.compress(b"a,b,label\n1,2.5,u\n3,4.5,v\n5,-6e3,\n")
+PACKED = gzip.compress(b"a,b,label\n1,2.5,u\n3,4.5,v\n5,-6e3,\n", mtime=0)
 IMAGES = idx(np.arange(24).reshape(3, 2, 4))
 Case = tuple[str, str | bytes, dict[str, Any], tuple[str, ...]]
 
@@ -385,12 +385,17 @@ BAD: dict[str, Case] = {
     "gzip with a wrong checksum": ("d.csv.gz", flipped(PACKED, len(PACKED) - 6), {}, ("truncated or damaged",)),
     "gzip with more behind it": ("d.csv.gz", PACKED + b"more", {}, ("truncated or damaged",)),
     "csv named gzip": ("d.csv.gz", "a,b\n1,2\n3,4\n", {}, ("not compressed by gzip", "wrong suffix")),
-    "gzip of nothing": ("d.csv.gz", gzip.compress(b""), {}, ("is empty",)),
-    "gzip of a parquet file": ("d.csv.gz", gzip.compress(GOOD_PARQUET), {}, ("a parquet file",)),
-    "gzip of gzip": ("d.csv.gz", gzip.compress(PACKED), {}, ("gzip", "unpack")),
-    "gzip of latin-1": ("d.tsv.gz", gzip.compress(b"a\tb\n1\t\xeb\n"), {}, ("line 2", "0xeb")),
-    "gzip with a short line": ("d.csv.gz", gzip.compress(b"a,b\n1,2\n3\n"), {}, ("line 3", "cells is 1")),
-    "gzip with a missing cell": ("d.csv.gz", gzip.compress(b"a,b\n1,2\n3,\n"), {}, ("line 3", "column 'b'", "missing")),
+    "gzip of nothing": ("d.csv.gz", gzip.compress(b"", mtime=0), {}, ("is empty",)),
+    "gzip of a parquet file": ("d.csv.gz", gzip.compress(GOOD_PARQUET, mtime=0), {}, ("a parquet file",)),
+    "gzip of gzip": ("d.csv.gz", gzip.compress(PACKED, mtime=0), {}, ("gzip", "unpack")),
+    "gzip of latin-1": ("d.tsv.gz", gzip.compress(b"a\tb\n1\t\xeb\n", mtime=0), {}, ("line 2", "0xeb")),
+    "gzip with a short line": ("d.csv.gz", gzip.compress(b"a,b\n1,2\n3\n", mtime=0), {}, ("line 3", "cells is 1")),
+    "gzip with a missing cell": (
+        "d.csv.gz",
+        gzip.compress(b"a,b\n1,2\n3,\n", mtime=0),
+        {},
+        ("line 3", "column 'b'", "missing"),
+    ),
     # IDX
     "empty idx": ("d.idx", b"", {}, ("is empty",)),
     "idx magic only": ("d.idx", b"\0\0\x08\x03", {}, ("announces 1 bytes", "truncated")),
@@ -400,8 +405,8 @@ BAD: dict[str, Case] = {
     "truncated idx": ("d-idx3-ubyte", IMAGES[:-1], {}, ("24 bytes", "23", "truncated")),
     "idx with more behind it": ("d-idx3-ubyte", IMAGES + b"x", {}, ("24 bytes", "25")),
     "idx bomb": ("d.idx", b"\0\0\x0e\x02" + b"\xff" * 8, {}, ("bytes of values", "there are 0")),
-    "compressed idx bomb": ("d.idx.gz", gzip.compress(b"\0\0\x0e\x02" + b"\xff" * 8), {}, ("there are 0",)),
-    "truncated compressed idx": ("d.idx.gz", gzip.compress(IMAGES)[:-5], {}, ("truncated or damaged",)),
+    "compressed idx bomb": ("d.idx.gz", gzip.compress(b"\0\0\x0e\x02" + b"\xff" * 8, mtime=0), {}, ("there are 0",)),
+    "truncated compressed idx": ("d.idx.gz", gzip.compress(IMAGES, mtime=0)[:-5], {}, ("truncated or damaged",)),
     "idx of 255 dimensions": ("d.idx", b"\0\0\x08\xff" + b"\0\0\0\1" * 255 + b"x", {}, ("truncated or damaged",)),
     "idx without rows": ("d.idx", idx(np.zeros((0, 3))), {}, ("no rows",)),
     "idx of labels": ("d-idx1-ubyte", idx([0, 1]), {}, ("holds labels", "target=")),
@@ -539,7 +544,7 @@ def test_running_out_of_memory_is_a_data_error(tmp_path: Path, monkeypatch: pyte
         (".npz", sparse(CSR)),
         (".parquet", GOOD_PARQUET),
         (".csv.gz", PACKED),
-        (".idx.gz", gzip.compress(IMAGES)),
+        (".idx.gz", gzip.compress(IMAGES, mtime=0)),
     ],
 )
 def test_what_needs_more_than_half_the_memory_is_refused_before_it_is_read(
@@ -585,11 +590,11 @@ GOOD: dict[str, bytes] = {
     ".npz": GOOD_NPZ,
     ".npy": npy(X),
     ".csv.gz": PACKED,
-    ".tsv.gz": gzip.compress(b"a\tb\n1\t2\n3\t4\n"),
+    ".tsv.gz": gzip.compress(b"a\tb\n1\t2\n3\t4\n", mtime=0),
     ".idx": IMAGES,
-    ".idx.gz": gzip.compress(IMAGES),
+    ".idx.gz": gzip.compress(IMAGES, mtime=0),
     "idx3-ubyte": IMAGES,
-    "idx3-ubyte.gz": gzip.compress(IMAGES),
+    "idx3-ubyte.gz": gzip.compress(IMAGES, mtime=0),
 }
 
 

@@ -35,7 +35,7 @@ def save(path: Path, frame: pd.DataFrame, **kwargs: Any) -> Path:
     elif "idx" in path.name:
         X = frame.drop(columns="label").astype(">f8").to_numpy()
         content = bytes([0, 0, 14, 2]) + np.array(X.shape, dtype=">u4").tobytes() + X.tobytes()
-        path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+        path.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
     else:
         frame.to_csv(path, sep="," if ".csv" in path.name else "\t", index=False, **kwargs)
     return path
@@ -397,7 +397,7 @@ def test_images_in_idx_find_their_labels(tmp_path: Path, images: str, labels: st
     ):
         values = np.asarray(array, dtype=np.uint8)
         content = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, dtype=">u4").tobytes() + values.tobytes()
-        (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+        (tmp_path / name).write_bytes(gzip.compress(content, mtime=0) if name.endswith(".gz") else content)
     data = load_dataset(tmp_path / f"train-images-{images}")
     assert (data.image_shape, data.classes, data.target_name) == ((2, 4), (0, 7), "label")
     np.testing.assert_array_equal(data.X[1], np.arange(8, 16))
