@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aaetools.exceptions import RunFolderError
+from aaetools.sinks import guarded, to_csv, writing
+from aaetools.staging import file_beside, put_in_place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +44,7 @@ def check_out_file(path: Path, force: bool, suffixes: tuple[str, ...]) -> None:
     """
     if path.suffix.lower() not in suffixes:
         raise RunFolderError(f"{path}: its format is told by the suffix; choose from {', '.join(suffixes)}")
-    try:
+    with writing(path):
         if path.is_dir():
             raise RunFolderError(f"{path} is a folder; name a file in it")
         if os.path.lexists(path) and not force:
@@ -51,10 +53,6 @@ def check_out_file(path: Path, force: bool, suffixes: tuple[str, ...]) -> None:
             raise RunFolderError(f"cannot write {path}: there is no folder {path.parent}")
         with tempfile.TemporaryFile(dir=path.parent):
             pass
-    except RunFolderError:
-        raise
-    except (OSError, ValueError) as error:
-        raise _unwritable(path, error) from error
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -66,46 +64,13 @@ def write_file(path: Path, content: bytes) -> None:
         If it cannot be written; nothing is left behind.
     """
     place = Path(os.path.realpath(path))
-    temporary: str | None = None
-    try:
-        descriptor, temporary = tempfile.mkstemp(prefix=".aaetools-", dir=place.parent)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes it private
-        os.replace(temporary, place)
-        temporary = None
-    except (OSError, ValueError) as error:
-        raise _unwritable(path, error) from error
-    finally:
-        if temporary is not None:
-            os.unlink(temporary)
-
-
-def _unwritable(path: Path, error: BaseException) -> RunFolderError:
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return RunFolderError(f"cannot write {path}: {reason}")
-
-
-def guarded(cell: Any) -> Any:
-    """Put a quote before text that a spreadsheet would run as a formula; leave numbers and other text alone.
-
-    Examples
-    --------
-    >>> guarded("=1+1"), guarded("cat"), guarded(-1.5)
-    ("'=1+1", 'cat', -1.5)
-    """
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
-
-
-def to_csv(frame: pd.DataFrame) -> str:
-    """Return a table as CSV text in which no cell is a formula."""
-    safe = frame.copy()
-    for name in safe.select_dtypes(object):
-        safe[name] = safe[name].map(guarded)
-    safe.columns = safe.columns.map(guarded)
-    return str(safe.to_csv(index=False, lineterminator="\n"))
+    with writing(path):
+        temporary = file_beside(place)
+        try:
+            temporary.write_bytes(content)
+            put_in_place(temporary, place)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def _csv(frame: pd.DataFrame, matrix: NDArray[Any]) -> bytes:

@@ -22,7 +22,7 @@ FOLDERS = {
 
 LAYERS = [
     {"exceptions", "staging"},
-    {"sealed"},
+    {"sealed", "sinks"},
     {"labels", "priors", "preprocessing", "losses", "networks", "propagation"},
     {"model_selection"},
     {"training"},
