@@ -7,7 +7,8 @@ of models and of where the rows come from; :func:`open_sink` sees to it that a f
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,18 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["CLASS_SINKS", "SINKS", "Layout", "Part", "Sink", "guarded", "open_sink", "to_csv", "writing"]
+__all__ = [
+    "CLASS_SINKS",
+    "SINKS",
+    "Layout",
+    "Part",
+    "Sink",
+    "check_out_file",
+    "guarded",
+    "open_sink",
+    "to_csv",
+    "writing",
+]
 
 
 @dataclass(frozen=True)
@@ -172,6 +184,39 @@ SINKS: dict[str, Callable[[Path, Layout], Sink]] = {
 
 CLASS_SINKS = tuple(suffix for suffix in SINKS if suffix != ".npy")
 """Suffixes of the formats that have a place for predicted classes, which may be text."""
+
+
+def check_out_file(path: Path, force: bool, suffixes: Collection[str], *, replace_with: str = "force=True") -> None:
+    """Check that a file can be written, before the work whose result it will hold.
+
+    Parameters
+    ----------
+    path
+        The file.
+    force
+        Whether it may replace one that is there.
+    suffixes
+        Those that say a format.
+    replace_with
+        What to give to replace it, for the message.
+
+    Raises
+    ------
+    RunFolderError
+        If it is there already and may not be replaced, if its suffix is none of ``suffixes``, or if its
+        folder is missing or cannot be written.
+    """
+    if path.suffix.lower() not in suffixes:
+        raise RunFolderError(f"{path}: its format is told by the suffix; choose from {', '.join(suffixes)}")
+    with writing(path):
+        if path.is_dir():
+            raise RunFolderError(f"{path} is a folder; name a file in it")
+        if os.path.lexists(path) and not force:
+            raise RunFolderError(f"{path} is there already; choose another file, or replace it with {replace_with}")
+        if not path.parent.is_dir():
+            raise RunFolderError(f"cannot write {path}: there is no folder {path.parent}")
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
 
 
 @contextmanager

@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 import json
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from aaetools.exceptions import RunFolderError
+from aaetools import sinks
 from aaetools.sinks import guarded, to_csv, writing
 from aaetools.staging import file_beside, put_in_place
 
@@ -42,17 +41,7 @@ def check_out_file(path: Path, force: bool, suffixes: tuple[str, ...]) -> None:
         If it is there already and may not be replaced, if its suffix is none of ``suffixes``, or if its
         folder is missing or cannot be written.
     """
-    if path.suffix.lower() not in suffixes:
-        raise RunFolderError(f"{path}: its format is told by the suffix; choose from {', '.join(suffixes)}")
-    with writing(path):
-        if path.is_dir():
-            raise RunFolderError(f"{path} is a folder; name a file in it")
-        if os.path.lexists(path) and not force:
-            raise RunFolderError(f"{path} is there already; choose another file, or replace it with --force")
-        if not path.parent.is_dir():
-            raise RunFolderError(f"cannot write {path}: there is no folder {path.parent}")
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
+    sinks.check_out_file(path, force, suffixes, replace_with="--force")
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -132,7 +121,7 @@ def deliver(
     out
         File to write, None for csv on standard output.
     facts
-        What else there is to say: keys of the JSON object. An "accuracy" is told to people as well.
+        What else there is to say: keys of the JSON object.
     """
     if out is None:
         click.echo(to_csv(table), nl=False)
@@ -143,13 +132,6 @@ def deliver(
         return
     if quiet:
         return
-    if facts.get("accuracy") is not None:
-        low, high = facts["accuracy_interval"]
-        click.echo(
-            f"Accuracy on {facts['n_labeled']:,} labelled rows: {facts['accuracy']:.1%} "
-            f"(95% interval {low:.1%} to {high:.1%}); rows that the run was trained on are not left out",
-            err=True,
-        )
     if out is not None:
         click.echo(f"{len(table):,} rows written to {out}")
 

@@ -421,7 +421,7 @@ def _npy_array(path: Path) -> NDArray[Any]:
     with path.open("rb") as file:
         try:
             return _read_array(path, file, path.stat().st_size, "array")
-        except _UnusableError as error:
+        except UnusableError as error:
             raise refused(path, f"array: {error}") from None
 
 
@@ -435,7 +435,7 @@ def _label_table(path: Path, array: NDArray[Any]) -> Table:
 
     try:
         return Table(path=path, columns=pd.DataFrame({"label": _one_per_row(array, len(array) if array.ndim else 0)}))
-    except _UnusableError as error:
+    except UnusableError as error:
         raise refused(path, f"array: {error}") from None
 
 
@@ -460,7 +460,7 @@ def read_npz(path: Path) -> Table:
         main = f"array {quote(found[0])}"
         try:
             X = _read_member(path, archive, members.pop(found[0]))
-        except _UnusableError as error:
+        except UnusableError as error:
             raise refused(path, f"{main}: {error}") from None
         block, names, image_shape = flattened(path, X, main)
         columns: dict[str, NDArray[Any]] = {}
@@ -472,7 +472,7 @@ def read_npz(path: Path) -> Table:
                     names = tuple(str(entry) for entry in array)
                 else:
                     columns[name] = _one_per_row(array, len(block))
-            except _UnusableError as error:
+            except UnusableError as error:
                 unusable[name] = str(error)
     if len(set(names)) != len(names):
         raise refused(path, "array 'feature_names': a name occurs more than once")
@@ -494,7 +494,7 @@ def _sparse(path: Path, archive: zipfile.ZipFile, members: dict[str, zipfile.Zip
 
     try:
         parts = {name: _read_member(path, archive, info) for name, info in members.items()}
-    except _UnusableError as error:
+    except UnusableError as error:
         raise refused(path, f"sparse matrix: {error}") from None
     kind = parts["format"].tobytes().decode("latin-1").replace("\0", "")
     shape = parts["shape"]
@@ -532,7 +532,7 @@ def _sparse(path: Path, archive: zipfile.ZipFile, members: dict[str, zipfile.Zip
     return Table(path=path, columns=pd.DataFrame(), block=block, block_names=names)
 
 
-class _UnusableError(Exception):
+class UnusableError(Exception):
     """An array beside the features cannot be labels or row ids; only a problem if it is asked for."""
 
 
@@ -567,7 +567,7 @@ def _read_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) ->
 
     name = info.filename.removesuffix(".npy")
     if name == info.filename:
-        raise _UnusableError("is not an array")
+        raise UnusableError("is not an array")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise refused(path, f"array {quote(name)}: compressed in a way that numpy does not write")
     with archive.open(info) as stream:
@@ -613,7 +613,7 @@ def array_header(path: Path, stream: IO[bytes], size: int, what: str) -> ArrayHe
     ):
         raise refused(path, f"{what}: truncated or damaged header") from None
     if dtype.hasobject:
-        raise _UnusableError("holds Python objects, which are never unpickled; save numbers or text")
+        raise UnusableError("holds Python objects, which are never unpickled; save numbers or text")
     n_values = math.prod(shape)
     if min(shape, default=0) < 0 or dtype.itemsize == 0:
         raise refused(path, f"{what}: impossible shape {shape} of {dtype}")
@@ -643,7 +643,7 @@ def _read_array(path: Path, stream: IO[bytes], size: int, what: str) -> NDArray[
         raise refused(path, f"{what}: truncated or damaged")
     values = np.frombuffer(buffer, dtype=dtype)
     if dtype.kind == "U" and (values.view(dtype.byteorder.replace("|", "=") + "u4") > sys.maxunicode).any():
-        raise _UnusableError("holds text that cannot be decoded")  # numpy would end in a SystemError
+        raise UnusableError("holds text that cannot be decoded")  # numpy would end in a SystemError
     return values.reshape(header.shape, order="F" if header.fortran_order else "C")
 
 
@@ -681,18 +681,18 @@ def _one_per_row(array: NDArray[Any], n_rows: int) -> NDArray[Any]:
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
-        raise _UnusableError(f"has shape {array.shape}, not one entry per row (one-hot rows: save their argmax)")
+        raise UnusableError(f"has shape {array.shape}, not one entry per row (one-hot rows: save their argmax)")
     if len(array) != n_rows:
-        raise _UnusableError(f"has {len(array)} entries for {n_rows} rows of features")
+        raise UnusableError(f"has {len(array)} entries for {n_rows} rows of features")
     if array.dtype.kind not in "iufbUS":
-        raise _UnusableError(f"holds {array.dtype}, not integers, text or booleans")
+        raise UnusableError(f"holds {array.dtype}, not integers, text or booleans")
     try:
         if array.dtype.kind == "S":
             return _objects(entry.decode("utf-8") for entry in array.tolist())
         if array.dtype.kind == "U":
             return _texts(array)
     except ValueError:
-        raise _UnusableError("holds text that cannot be decoded") from None
+        raise UnusableError("holds text that cannot be decoded") from None
     return array.astype(array.dtype.newbyteorder("=") if array.dtype.kind in "iub" else "f8")
 
 
@@ -701,7 +701,7 @@ def _texts(array: NDArray[Any]) -> NDArray[Any]:
     texts = array.astype(object)
     for row, text in enumerate(texts):
         if not is_text(text):
-            raise _UnusableError(
+            raise UnusableError(
                 f"holds half of a surrogate pair in {quote(text)} at row {row} (counted from 0), which is no character"
             )
     return texts
@@ -727,17 +727,23 @@ def read_idx(path: Path) -> Table:
 
     The format is told in Y. LeCun, C. Cortes and C. Burges, The MNIST database of handwritten digits.
     """
-    import pandas as pd
-
     array = _idx_array(path)
     block, names, image_shape = flattened(path, array, "array")
-    beside = labels_beside(path)
-    columns = pd.DataFrame()
-    if beside is not None:
-        columns = read_idx_labels(beside).columns
-        if len(columns) != len(block):
-            raise refused(beside, f"{len(columns):,} labels for the {len(block):,} rows of {quote(path)}")
+    columns = idx_labels_for(path, len(block))
     return Table(path=path, columns=columns, block=block, block_names=names, image_shape=image_shape)
+
+
+def idx_labels_for(path: Path, n_rows: int) -> pd.DataFrame:
+    """Return the labels that lie beside a file of images, a table without columns if there are none."""
+    import pandas as pd
+
+    beside = _labels_beside(path)
+    if beside is None:
+        return pd.DataFrame()
+    columns = read_idx_labels(beside).columns
+    if len(columns) != n_rows:
+        raise refused(beside, f"{len(columns):,} labels for the {n_rows:,} rows of {quote(path)}")
+    return columns
 
 
 def read_idx_labels(path: Path) -> Table:
@@ -789,7 +795,7 @@ def idx_header(path: Path, file: IO[bytes], size: int) -> ArrayHeader:
     return ArrayHeader(shape, False, dtype)
 
 
-def labels_beside(path: Path) -> Path | None:
+def _labels_beside(path: Path) -> Path | None:
     """Return the file of labels that belongs to a file of images, by its name; None if there is none."""
     name = path.name.replace("images", "labels").replace("idx3", "idx1")
     plain = name[:-3] if name.lower().endswith(".gz") else name

@@ -38,6 +38,7 @@ __all__ = [
     "labels_of_cells",
     "read_labels",
     "repeated_id",
+    "row_position",
     "to_dataset",
 ]
 
@@ -64,7 +65,14 @@ MAX_FEATURES = 1_000_000
 _BLOCK_CELLS = 2**22
 
 
-def _row_position(row: int) -> str:
+def row_position(row: int) -> str:
+    """Return a row number in words, where nothing better is known.
+
+    Examples
+    --------
+    >>> row_position(7)
+    'row 7 (counted from 0)'
+    """
     return f"row {row} (counted from 0)"
 
 
@@ -166,7 +174,7 @@ class Table(Columns):
     image_shape: tuple[int, ...] | None = None
     unusable: Mapping[str, str] = field(default_factory=dict)
     text: bool = False
-    locate: Callable[[int], str] = _row_position
+    locate: Callable[[int], str] = row_position
     first_row: int = 0
 
     @property
