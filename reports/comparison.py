@@ -108,6 +108,7 @@ def _what_was_compared(comparison: Comparison) -> str:
 
 def _which(comparison: Comparison) -> Answer:
     chosen = comparison.preference
+    tone: Tone
     if chosen.group is None:
         value, tone = "No clear winner", "none"
     else:
@@ -115,7 +116,7 @@ def _which(comparison: Comparison) -> Answer:
     if chosen.by not in (None, "accuracy"):
         value = f"Perhaps {value}"
     rule = f"{chosen.rule} Good: by accuracy; mixed: by breaking a tie, which proves nothing."
-    return Answer("Which run to prefer?", value, text.shorten(chosen.reason, 500), tone, rule, "accuracy")  # type: ignore[arg-type]
+    return Answer("Which run to prefer?", value, text.shorten(chosen.reason, 500), tone, rule, "accuracy")
 
 
 def _how_clear(comparison: Comparison) -> Answer:
