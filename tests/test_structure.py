@@ -21,7 +21,7 @@ FOLDERS = {
 }
 
 LAYERS = [
-    {"exceptions", "staging"},
+    {"exceptions", "memory", "staging"},
     {"sealed", "sinks"},
     {"labels", "priors", "preprocessing", "losses", "networks", "propagation"},
     {"model_selection"},
@@ -84,7 +84,7 @@ def test_imports_point_one_way(module: str) -> None:
         other = part(imported)
         if own == "datasets":
             # inspection says which scaling would be chosen, and scaling is a matter of numpy alone
-            assert other in ("datasets", "exceptions", "preprocessing"), f"{module} imports {imported}"
+            assert other in ("datasets", "exceptions", "memory", "preprocessing"), f"{module} imports {imported}"
         elif other == "datasets":
             # a stream goes from file to file, larger than memory, so nobody can load it first and hand it over
             assert own in ("cli", "streaming"), f"{module} imports {imported}: only the command line loads data"
