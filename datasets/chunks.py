@@ -345,7 +345,7 @@ def _arrow_chunks(
 
     def chunks(n_rows: int, columns: Collection[str] | None) -> Iterator[Table]:
         wanted = names if columns is None else [name for name in names if name in columns]
-        common = {} if len(parts) == 1 else {name: joined[name] for name in wanted}
+        common = {name: kind for name, kind in joined.items() if name in wanted}
         frames = (frame for part in parts for frame in _decoded(part, n_rows, wanted, common))
         start = 0
         for frame in _exactly(frames, n_rows):
@@ -356,9 +356,8 @@ def _arrow_chunks(
     return TableChunks(path=path, length=length, column_names=tuple(names), chunks=chunks, locate=locate)
 
 
-def _decoded(part: Path, n_rows: int, wanted: list[str], common: dict[str, Any]) -> Iterator[pd.DataFrame]:
+def _decoded(part: Path, n_rows: int, wanted: list[str], common: dict[str, np.dtype[Any]]) -> Iterator[pd.DataFrame]:
     """Yield the rows of one file, at most so many at a time, in the types that its columns have in all files."""
-    import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -372,26 +371,23 @@ def _decoded(part: Path, n_rows: int, wanted: list[str], common: dict[str, Any])
                 if batch is None:
                     return
                 frame = arrow_frame(pa.Table.from_batches([batch]))
-            # a dictionary's words differ between batches: such columns stay as they are
-            numpy_types = {name: kind for name, kind in common.items() if isinstance(kind, np.dtype)}
-            changed = {name: kind for name, kind in numpy_types.items() if frame.dtypes[name] != kind}
+            here = {name: kind for name, kind in common.items() if frame.dtypes[name] != kind}
+            # integers with gaps came as floats, and stay so
+            changed = {name: kind for name, kind in here.items() if not (kind.kind in "iu" and frame[name].hasnans)}
             yield frame.astype(changed) if changed else frame
 
 
-def _joined_types(types: list[Any]) -> Any:
-    """Return the types of columns that pandas joins from frames with such types, by joining a row of each."""
+def _joined_types(types: list[Any]) -> dict[str, np.dtype[Any]]:
+    """Return the type that pandas gives to each column joined from frames with these types, where they differ."""
     import numpy as np
     import pandas as pd
 
-    def row(kinds: Any) -> pd.DataFrame:
-        cells = [np.zeros(1, kind) if isinstance(kind, np.dtype) else np.zeros(1, object) for kind in kinds]
-        return pd.concat([pd.Series(cell) for cell in cells], axis=1) if cells else pd.DataFrame()
-
-    alike = [all(one == two for one, two in zip(types[0], kinds, strict=True)) for kinds in types]
-    if all(alike):
-        return types[0]
-    joined = pd.concat([row(kinds) for kinds in types], ignore_index=True).dtypes
-    return joined.set_axis(types[0].index)
+    joined = {}
+    for name, *kinds in zip(types[0].index, *types, strict=True):
+        if any(kind != kinds[0] for kind in kinds):
+            rows = [pd.DataFrame({name: np.zeros(1, k if isinstance(k, np.dtype) else object)}) for k in kinds]
+            joined[str(name)] = pd.concat(rows).dtypes.iloc[0]
+    return joined
 
 
 # npy and IDX
