@@ -104,7 +104,7 @@ def open_stream(
     (150, [100, 50])
     """
     path = Path(os.path.expanduser(source))
-    if str(source) in DATASETS or not os.path.exists(path):
+    if (isinstance(source, str) and source in DATASETS) or not os.path.exists(path):
         dataset = load_dataset(source, target=target, unlabeled=unlabeled, id_column=id_column, min_rows=min_rows)
         return _in_memory(dataset if with_labels else replace(dataset, y=None))
     table, target = _with_labels(open_chunks(path), target, id_column)
