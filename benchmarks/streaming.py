@@ -140,15 +140,16 @@ def command(words: list[str], folder: Path) -> tuple[dict[str, Any], float, floa
     whole = [sys.executable, "-m", "aaetools", *words, "--json", "--force", "--quiet"]
     began = time.perf_counter()
     process = subprocess.Popen(whole, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    most = (0.0, 0.0)
+    megabytes = processor = 0.0
     # not from wait4: what it tells counts in the memory of this process, before the other one took its place
     while process.poll() is None:
-        most = max(most, used_by(process.pid))
+        memory, used = used_by(process.pid)
+        megabytes, processor = max(megabytes, memory), max(processor, used)
         time.sleep(0.02)
     seconds = time.perf_counter() - began
     assert process.returncode == 0
     assert process.stdout is not None
-    return json.loads(process.stdout.read()), seconds, *most
+    return json.loads(process.stdout.read()), seconds, megabytes, processor
 
 
 def measure(what: str, model: AdversarialAutoencoder, words: list[str], folder: Path) -> Run:
