@@ -458,6 +458,7 @@ def _array_chunks(path: Path, header: ArrayHeader, offset: int, *, beside: bool 
                     block_names=names,
                     image_shape=image_shape,
                     first_row=start,
+                    is_chunk=n_here < shape[0],
                 )
 
     return TableChunks(
