@@ -7,17 +7,50 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from aaetools.exceptions import RunFolderError
 
-__all__ = ["TEMPORARY", "folder_lock", "move_into_place"]
+__all__ = ["TEMPORARY", "folder_lock", "move_into_place", "staged_folder", "write_flushed"]
 
 TEMPORARY = ".aaetools-"
 """What the names of folders that are not finished, or about to go, begin with."""
 
 _LOCK = "lock"
+
+
+@contextmanager
+def staged_folder(place: Path) -> Iterator[Path]:
+    """Yield an empty folder beside a place; once the block has filled it, move it there.
+
+    The folder itself is flushed to the disk; its files are to be written by :func:`write_flushed`.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made, flushed or moved; nothing is left behind, and what was in the place stays.
+    """
+    staging: Path | None = None
+    try:
+        staging = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=place.parent))
+        yield staging
+        staging.chmod(0o755)  # mkdtemp makes it private
+        _flush_folder(staging)
+        move_into_place(staging, place)
+        with suppress(OSError):  # the folder is in place; only a power cut could still undo that
+            _flush_folder(place.parent)
+    finally:
+        if staging is not None and staging.exists():
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def write_flushed(file: Path, content: bytes) -> None:
+    """Write a file and flush it to the disk."""
+    with file.open("wb") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(opened.fileno())
 
 
 def move_into_place(staging: Path, place: Path) -> None:
@@ -90,3 +123,13 @@ def _lock(descriptor: int) -> None:
         import fcntl
 
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _flush_folder(folder: Path) -> None:
+    if os.name == "nt":  # folders cannot be opened there
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

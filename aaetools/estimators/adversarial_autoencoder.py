@@ -7,7 +7,6 @@ import dataclasses
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral, Real
@@ -34,6 +33,7 @@ from aaetools.columns import ColumnCodec, Layout, data_frame, is_mixed
 from aaetools.exceptions import DataError, LabelError, ModelFileError
 from aaetools.labels import UNLABELED, encode_labels, is_unlabeled
 from aaetools.losses import reconstruction_loss
+from aaetools.memory import physical_memory
 from aaetools.networks import ARCHITECTURES, Discriminator, WithDispersion
 from aaetools.preprocessing import SCALINGS, InputScaler
 from aaetools.priors import PRIORS, Prior, SampledPrior, default_n_dims, make_prior
@@ -923,10 +923,7 @@ def _written_out(X: Any) -> NDArray[Any]:
     The rows are needed twice, as they are and scaled.
     """
     n_bytes = 2 * 4 * math.prod(X.shape)
-    try:
-        physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # unknown on this system
-        physical = 2**34
+    physical = physical_memory()
     if n_bytes > physical // 2:
         raise DataError(
             f"X is sparse, shape {X.shape}; with its zeros it needs {n_bytes / 2**30:,.1f} GiB, more than half of this "
