@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all: written beside their place, then moved there."""
+"""Folders and files that appear whole or not at all: written beside their place, then moved there."""
 
 from __future__ import annotations
 
@@ -12,10 +12,18 @@ from pathlib import Path
 
 from aaetools.exceptions import RunFolderError
 
-__all__ = ["TEMPORARY", "folder_lock", "move_into_place", "staged_folder", "write_flushed"]
+__all__ = [
+    "TEMPORARY",
+    "file_beside",
+    "folder_lock",
+    "move_into_place",
+    "put_in_place",
+    "staged_folder",
+    "write_flushed",
+]
 
 TEMPORARY = ".aaetools-"
-"""What the names of folders that are not finished, or about to go, begin with."""
+"""What the names of folders and files that are not finished, or about to go, begin with."""
 
 _LOCK = "lock"
 
@@ -72,6 +80,21 @@ def move_into_place(staging: Path, place: Path) -> None:
             os.replace(aside, place)
         raise
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def file_beside(place: Path) -> Path:
+    """Make an empty file in the folder of a file to be, to be written and given to :func:`put_in_place`."""
+    descriptor, name = tempfile.mkstemp(prefix=TEMPORARY, dir=place.parent)
+    os.close(descriptor)
+    return Path(name)
+
+
+def put_in_place(temporary: Path, place: Path) -> None:
+    """Flush a finished file to the disk and move it to its place, over an older one."""
+    with temporary.open("rb+") as file:
+        os.fsync(file.fileno())
+    os.chmod(temporary, 0o644)  # mkstemp makes it private
+    os.replace(temporary, place)
 
 
 @contextmanager
