@@ -96,13 +96,15 @@ def data_frame(X: Any) -> pd.DataFrame | None:
 
 
 def is_mixed(frame: pd.DataFrame) -> bool:
-    """Tell whether a frame is more than complete numbers."""
+    """Tell whether a frame is more than complete numbers; a type of numbers that is made for gaps counts as such."""
     return any(not _is_number(values) or bool(values.isna().any()) for _, values in frame.items())
 
 
 def _is_number(values: pd.Series[Any]) -> bool:
     if values.dtype == object:  # numbers of no common type, as scikit-learn takes them
         return types.infer_dtype(values, skipna=False) in ("integer", "floating", "mixed-integer-float")
+    if types.is_extension_array_dtype(values.dtype) and not isinstance(values.dtype, pd.SparseDtype):
+        return False
     return bool(types.is_numeric_dtype(values.dtype)) and not types.is_bool_dtype(values.dtype)
 
 
@@ -123,8 +125,9 @@ def read_column(values: pd.Series[Any], name: str) -> pd.Series[Any]:
     Returns
     -------
     Series
-        Integers as they are; float64, NaN in gaps; bool, or "boolean" where there are gaps; datetime64[us] in UTC,
-        without a zone; category of text.
+        Integers as they are; other numbers as float64; bool; of numbers and booleans with gaps the types "Float64" and
+        "boolean", which keep them known as such in rows that happen to have none; datetime64[us] in UTC, without a
+        zone; category of text.
 
     Raises
     ------
@@ -286,7 +289,8 @@ def _number(values: pd.Series[Any], name: str) -> pd.Series[Any]:
             raise ColumnError("infinite value; replace or empty it, or drop the row", name, row)
         problem = f"{numbers[row]:g} is larger than {MAX_MAGNITUDE:g}; rescale the column or drop the row"
         raise ColumnError(problem, name, row)
-    return pd.Series(numbers, index=values.index)
+    gaps = bool(np.isnan(numbers).any())
+    return pd.Series(pd.array(numbers, dtype="Float64") if gaps else numbers, index=values.index)
 
 
 def _boolean(values: pd.Series[Any], name: str) -> pd.Series[Any]:
@@ -432,6 +436,18 @@ class Column:
             return cls(name, "count", gaps, whole=True, fill=math.log1p(median))
         return cls(name, "number", gaps, whole=whole, origin=median)
 
+    def read(self, values: pd.Series[Any]) -> pd.Series[Any]:
+        """Return values in the type of the column's kind, as :func:`read_column` does.
+
+        Raises
+        ------
+        ColumnError
+            If a cell is not of this kind. No word is of another kind than a category.
+        """
+        if self.kind == "category":
+            return _category(values)
+        return {"boolean": _boolean, "date": _dates}.get(self.kind, _number)(values, self.name)
+
     def encode(self, values: pd.Series[Any]) -> NDArray[np.float32]:
         """Return encoded values, shape (n_rows, width); gaps that the fit did not know are filled, and not marked."""
         encoded = np.zeros((len(values), self.width), dtype=np.float32)
@@ -445,12 +461,12 @@ class Column:
             encoded[np.flatnonzero(known), slots[known]] = 1
             return encoded
         if self.kind == "boolean":
-            numbers = _boolean(values, self.name).to_numpy(dtype=np.float64, na_value=np.nan)
+            numbers = self.read(values).to_numpy(dtype=np.float64, na_value=np.nan)
         elif self.kind == "date":
-            times = _dates(values, self.name).to_numpy().astype("datetime64[us]")
+            times = self.read(values).to_numpy().astype("datetime64[us]")
             numbers = np.where(np.isnat(times), np.nan, times.astype(np.int64) / _DAY - self.origin)
         else:
-            numbers = _number(values, self.name).to_numpy(dtype=np.float64)
+            numbers = self.read(values).to_numpy(dtype=np.float64, na_value=np.nan)
             numbers = np.log1p(np.maximum(numbers, 0)) if self.kind == "count" else numbers - self.origin
         gone = np.isnan(numbers)
         encoded[:, 0] = np.where(gone, self.fill, numbers)

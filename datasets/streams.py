@@ -19,6 +19,7 @@ from aaetools.datasets.label_files import id_columns, is_label_file, label_posit
 from aaetools.datasets.load import load_dataset
 from aaetools.datasets.registry import DATASETS
 from aaetools.datasets.tables import (
+    Encoding,
     Table,
     check_table,
     check_unlabeled,
@@ -75,6 +76,7 @@ def open_stream(
     features: Collection[str] = (),
     own_target: str | None = None,
     min_rows: int = 1,
+    encoding: Encoding = "auto",
 ) -> DataStream:
     """Look at a source and return what yields its rows.
 
@@ -86,6 +88,8 @@ def open_stream(
         Columns of a file that are features whatever they are called, as far as they exist.
     own_target
         Column that is the labels if it exists, is no feature, and none is named.
+    encoding
+        As for :func:`aaetools.datasets.tables.dataset_of`. "auto" decides on the rows of each chunk.
 
     Raises
     ------
@@ -124,7 +128,7 @@ def open_stream(
         y = None
         if lookup is not None and roles.target is not None:
             y = lookup[codes.see(chunk.columns[roles.target], chunk.first_row)]
-        return dataset_of(chunk, roles, y)
+        return dataset_of(chunk, roles, y, encoding)
 
     given = [] if lookup is None else zip(lookup[:-1].tolist(), codes.cells.first_rows, strict=True)
     return DataStream(
@@ -144,6 +148,8 @@ def _is_gap(label: Any) -> bool:
 
 
 def _in_memory(dataset: Dataset) -> DataStream:
+    import numpy as np
+
     first_rows: dict[Any, int] = {}
     for row, label in enumerate([] if dataset.y is None else dataset.y.tolist()):
         first_rows.setdefault(label, row)
@@ -152,7 +158,8 @@ def _in_memory(dataset: Dataset) -> DataStream:
         for start in range(0, dataset.n_rows, n_rows):
             rows = slice(start, start + n_rows)
             y = None if dataset.y is None else dataset.y[rows]
-            yield replace(dataset, X=dataset.X[rows], y=y, row_ids=dataset.row_ids[rows])
+            X = dataset.X[rows] if isinstance(dataset.X, np.ndarray) else dataset.X.iloc[rows]
+            yield replace(dataset, X=X, y=y, row_ids=dataset.row_ids[rows])
 
     return DataStream(
         source=dataset.source or dataset.name,
