@@ -23,6 +23,7 @@ from aaetools.cli.options import (
     PRECISION_NAMES,
     PRIOR_NAMES,
     RECIPE_NAMES,
+    RECONSTRUCTION_NAMES,
     SCALING_NAMES,
     UMAP_NAMES,
     DataType,
@@ -95,6 +96,7 @@ class FitOptions:
     architecture: str
     augmentation: str
     scaling: str
+    reconstruction: str
     early_stopping: bool
     validation_fraction: float
     patience: int | None
@@ -270,6 +272,13 @@ Examples:
     type=click.Choice(SCALING_NAMES),
     default="auto",
     help="Divide each feature by its own spread, all by a shared one, or none.",
+)
+@click.option(
+    "--reconstruction",
+    type=click.Choice(RECONSTRUCTION_NAMES),
+    default="auto",
+    help="The decoder's error; auto: squared, or by the kinds of columns where these are more than complete numbers; "
+    "counts: a negative binomial, for tables of whole numbers from 0 on.",
 )
 @click.option(
     "--early-stopping",
@@ -491,6 +500,7 @@ def _train_and_analyse(
         image_shape=dataset.image_shape,
         augmentation=options.augmentation,
         scaling=options.scaling,
+        reconstruction=options.reconstruction,
         max_epochs=options.epochs,
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
