@@ -49,7 +49,7 @@ from aaetools.cli.unfinished import (
     training_folder,
     unfinished_folder,
 )
-from aaetools.datasets.messages import quote
+from aaetools.datasets.messages import listing, quote
 from aaetools.exceptions import DataError, LabelError
 
 if TYPE_CHECKING:
@@ -376,7 +376,7 @@ def _fit(options: FitOptions, command: str, configuration: dict[str, Any]) -> No
         check_target(out, options.force)
         with open_display(quiet=options.quiet) as display:
             train, holdout, chosen = choose_rows(options, dataset)
-            for note in chosen.notes:
+            for note in (*chosen.notes, *_about_words(options, dataset)):
                 display.note(note)
             if display.live:  # too short for a line in a log
                 display.stage(f"preparing {dataset.name}")
@@ -429,6 +429,19 @@ def load_data_of(options: FitOptions) -> Dataset:
             f"makes {' x '.join(map(str, shape))} = {math.prod(shape)}"
         )
     return replace(dataset, image_shape=shape)
+
+
+def _about_words(options: FitOptions, dataset: Dataset) -> list[str]:
+    """Say which features may be labels that nobody named: as features they would tell the class to the encoder."""
+    import pandas as pd
+
+    if dataset.target_name is not None or options.labels.kind == "none" or not isinstance(dataset.X, pd.DataFrame):
+        return []
+    words = [str(name) for name, values in dataset.X.items() if isinstance(values.dtype, pd.CategoricalDtype)]
+    if not words:
+        return []
+    are = "is a feature" if len(words) == 1 else "are features"
+    return [f"No column is taken for labels, so {listing(words, 5)} {are}; name labels with --target."]
 
 
 def choose_rows(options: FitOptions, dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64], ChosenLabels]:

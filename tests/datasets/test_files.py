@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import gzip
 import io
@@ -460,6 +461,19 @@ def test_bad_files_are_refused_with_one_line_that_names_the_place(
     assert os.listdir(tmp_path) == [name]
 
 
+@pytest.mark.parametrize("case", BAD)
+def test_bad_files_are_refused_in_the_same_words_when_they_are_read_in_chunks(tmp_path: Path, case: str) -> None:
+    name, content, options, _ = BAD[case]
+    path = tmp_path / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(DataError) as whole:
+        load_dataset(path, encoding="numbers", **options)
+    for n_rows in (1, 2, 1000):
+        with pytest.raises(DataError) as caught:
+            list(open_stream(path, min_rows=2, **options).parts(n_rows))
+        assert (str(caught.value), type(caught.value)) == (str(whole.value), type(whole.value)), f"chunks of {n_rows}"
+
+
 # What looks like trouble and is none: (file name, content, options, the types that columns come in)
 GOOD_TABLES: dict[str, tuple[str, str | bytes, dict[str, Any], dict[str, str]]] = {
     "missing value": ("d.csv", "a,b\n1,2\n3,\n", {}, {"a": "int64", "b": "Float64"}),
@@ -647,18 +661,26 @@ def assert_table_or_refusal(path: Path) -> None:
         loaded = load_dataset(path)
     except DataError as error:
         refusal = str(error)
+    codec = None
+    if loaded is not None and isinstance(loaded.X, pd.DataFrame):
+        codec = ColumnCodec.fit(loaded.X)
+    parts = None
+    with contextlib.suppress(DataError):
+        parts = list(open_stream(path, min_rows=2, encoding=codec or "numbers").parts(2))
     if loaded is None:
         assert path.name in refusal
         assert refusal.isprintable()
+        assert parts is None
     else:
         assert loaded.n_rows >= 2
-        numbers = loaded.X
-        if isinstance(numbers, pd.DataFrame):
-            codec = ColumnCodec.fit(numbers)
-            numbers = codec.encode(numbers)
-            assert codec.decode(numbers).shape == loaded.X.shape
-        assert np.isfinite(numbers).all()
-        assert np.abs(numbers).max() <= np.float32(2e30)  # twice, because encoded numbers are counted from their median
+        assert parts is not None
+        whole, pieces = loaded.X, [part.X for part in parts]
+        if codec is not None:
+            whole, *pieces = (codec.encode(pd.DataFrame(X)) for X in (whole, *pieces))
+            assert codec.decode(whole).shape == loaded.X.shape
+        np.testing.assert_array_equal(np.concatenate(pieces), whole)
+        assert np.isfinite(whole).all()
+        assert np.abs(whole).max() <= np.float32(2e30)  # twice the limit: encoded numbers are counted from their median
 
 
 def truncated(draw: Callable[..., Any], content: bytes) -> bytes:
