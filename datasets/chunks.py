@@ -50,8 +50,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CHUNK_READERS", "TableChunks", "chunk_size", "open_chunks", "sliced"]
 
-_CHUNK_CELLS = 2**22
-"""Cells of a chunk: 16 MB of float32, and a few times that while they are checked."""
+_CHUNK_CELLS = 2**21
+"""Cells of a chunk: 8 MB of float32, and a few times that while they are checked."""
 
 _MOST_ROWS = 2**17
 
@@ -68,7 +68,7 @@ def chunk_size(n_columns: int) -> int:
     Examples
     --------
     >>> chunk_size(64), chunk_size(784), chunk_size(1_000_000)
-    (65536, 4096, 4)
+    (32768, 2048, 2)
     """
     rows = min(_MOST_ROWS, _CHUNK_CELLS // max(1, n_columns))
     return rows - rows % _BATCH if rows >= _BATCH else max(1, rows)
@@ -192,10 +192,13 @@ def _exactly(frames: Iterable[pd.DataFrame], n_rows: int) -> Iterator[pd.DataFra
     n_held = 0
     for frame in frames:
         rest = frame
+        if not held and len(frame) == n_rows:  # as it mostly is: no copy
+            yield frame
+            continue
         while n_held + len(rest) >= n_rows:
             held.append(rest.iloc[: n_rows - n_held])
             rest = rest.iloc[n_rows - n_held :]
-            yield held[0].reset_index(drop=True) if len(held) == 1 else pd.concat(held, ignore_index=True)
+            yield pd.concat(held, ignore_index=True)
             held, n_held = [], 0
         if len(rest):
             held.append(rest)
