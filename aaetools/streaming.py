@@ -104,8 +104,8 @@ def transform_file(
     force
         Replace a file that is there already.
     chunk_rows
-        Rows that are in work at once; by default as many as make some four million cells. Results are the same to the
-        bit for all multiples of 2048; others may differ in the last digit, because networks add up in another order.
+        Rows of a chunk; by default as many as make some two million cells. Results are the same to the bit for all
+        multiples of 512; others may differ in the last digit, because networks add up in another order.
     progress
         Called with what is done, how many chunks are, and how many there are.
 

@@ -94,7 +94,7 @@ def write_csv(path: Path, n_rows: int) -> None:
         rows(start, min(step, n_rows - start)).to_csv(path, mode="a", index=False, header=start == 0)
 
 
-def bare_speed(model: AdversarialAutoencoder, seconds: float = 2.0) -> tuple[float, float]:
+def bare_speed(model: AdversarialAutoencoder, seconds: float = 1.5) -> tuple[float, float]:
     """Return how many scaled rows a second the encoder takes, and processor seconds a row.
 
     Each is that of the fastest of several ways, which need not be the same.
@@ -140,15 +140,16 @@ def command(words: list[str], folder: Path) -> tuple[dict[str, Any], float, floa
     whole = [sys.executable, "-m", "aaetools", *words, "--json", "--force", "--quiet"]
     began = time.perf_counter()
     process = subprocess.Popen(whole, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    most = (0.0, 0.0)
+    megabytes = processor = 0.0
     # not from wait4: what it tells counts in the memory of this process, before the other one took its place
     while process.poll() is None:
-        most = max(most, used_by(process.pid))
+        memory, used = used_by(process.pid)
+        megabytes, processor = max(megabytes, memory), max(processor, used)
         time.sleep(0.02)
     seconds = time.perf_counter() - began
     assert process.returncode == 0
     assert process.stdout is not None
-    return json.loads(process.stdout.read()), seconds, *most
+    return json.loads(process.stdout.read()), seconds, megabytes, processor
 
 
 def measure(what: str, model: AdversarialAutoencoder, words: list[str], folder: Path) -> Run:
@@ -199,8 +200,6 @@ def main() -> None:
         runs = [
             measure("transform, parquet to parquet", small,
                     ["transform", "small", "rows.parquet", *target, "--out", "z.parquet"], folder),
-            measure("transform, parquet to npy", small,
-                    ["transform", "small", "rows.parquet", *target, "--out", "z.npy"], folder),
             measure("predict with accuracy, parquet to parquet", small,
                     ["predict", "small", "rows.parquet", *target, "--out", "p.parquet"], folder),
             measure("transform, larger network, parquet to parquet", large,

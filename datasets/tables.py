@@ -467,7 +467,8 @@ def _row_ids(table: Table, name: str | None) -> NDArray[Any]:
     missing = column.isna().to_numpy()
     if missing.any():
         raise table.error("row id is missing; fill it or drop the column", row=int(missing.argmax()), column=name)
-    repeated = column.duplicated().to_numpy()
+    # of a file in chunks all rows were asked before
+    repeated = np.zeros(0, dtype=bool) if table.is_chunk else column.duplicated().to_numpy()
     if repeated.any():
         second = int(repeated.argmax())
         value = column.iloc[second]
@@ -720,6 +721,9 @@ def _features(table: Table, exclude: set[str | None]) -> tuple[tuple[str, ...], 
     limits = np.array([MAX_EXACT_INTEGER if kind in "iu" else MAX_MAGNITUDE for kind in kinds])
     X = np.empty((table.n_rows, len(names)), dtype=np.float32)
     block = _chunk_block(table, exclude) if table.block is None else table.block
+    # what is float32 already is handed on as it is
+    if table.is_chunk and block is not None and block.dtype == np.float32 and _is_usable(block):
+        return names, block
     step = max(1, (_BLOCK_CELLS if block is None else _CACHED_CELLS) // len(names))
     # block by block, so that a large table is not held in float64 as a whole
     for start in range(0, table.n_rows, step):
@@ -739,7 +743,7 @@ def _features(table: Table, exclude: set[str | None]) -> tuple[tuple[str, ...], 
 
 
 def _chunk_block(table: Table, exclude: set[str | None]) -> NDArray[Any] | None:
-    """Return a chunk's features as one array, which costs nothing if they lie in one already; None for unlike types."""
+    """Return a chunk's features as one array, for nothing if they lie in one already; None for unlike types."""
     import numpy as np
 
     if not table.is_chunk:  # a large table could have to be copied as a whole
@@ -748,6 +752,15 @@ def _chunk_block(table: Table, exclude: set[str | None]) -> NDArray[Any] | None:
     types = set(features.dtypes)
     alike = len(types) == 1 and all(isinstance(kind, np.dtype) and kind.kind in "iuf" for kind in types)
     return features.to_numpy() if alike else None
+
+
+def _is_usable(block: NDArray[np.float32]) -> bool:
+    """Tell whether all numbers are finite and none is too large, without a copy of them."""
+    import numpy as np
+
+    with np.errstate(invalid="ignore"):
+        lowest, highest = float(block.min()), float(block.max())
+    return lowest >= -MAX_MAGNITUDE and highest <= MAX_MAGNITUDE  # False for NaN
 
 
 def _feature_kind(table: Table, name: str) -> str:
