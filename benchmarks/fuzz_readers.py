@@ -26,13 +26,15 @@ from random import Random
 import numpy as np
 import pandas as pd
 import scipy.sparse
+from anndata import AnnData
 from PIL import Image
 from tables import RESULTS, machine, markdown_table, versions
 
-from aaetools.datasets import inspect_data, load_dataset
+from aaetools.datasets import h5ad, inspect_data, load_dataset
 from aaetools.exceptions import DataError
 
 SLOW = 5.0
+h5ad.PATIENCE = 3.0  # a minute for users
 MEMORY = 2**30  # bytes of address space beyond what the process has when it starts to read
 ODD = (
     b"\0",
@@ -66,6 +68,17 @@ def idx(array: np.ndarray) -> bytes:
     return bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes() + array.astype("u1").tobytes()
 
 
+def annotated(folder: Path, X: object) -> bytes:
+    """Return a small h5ad file."""
+    path = folder / "seed.h5ad"
+    obs = {
+        "label": pd.Categorical(["u", "v", None, "u", "v", "u"]),
+        "n": pd.array([1, None, 3, 4, 5, 6], dtype="Int64"),
+    }
+    AnnData(X, obs=pd.DataFrame(obs, index=list("abcdef")), var=pd.DataFrame(index=list("wxyz"))).write_h5ad(path)
+    return path.read_bytes()
+
+
 def seeds() -> dict[str, tuple[str, bytes]]:
     """Return, for every reader, the file that is changed and what a valid one holds."""
     frame = pd.DataFrame({"a": [1.0, 2, 3], "n": [1, 2, 3], "b": [True, False, True], "label": ["u", "v", None]})
@@ -74,6 +87,8 @@ def seeds() -> dict[str, tuple[str, bytes]]:
     picture = saved(lambda file: Image.fromarray(np.arange(64, dtype="u1").reshape(8, 8)).save(file, "PNG"))
     photo = saved(lambda file: Image.fromarray(np.arange(192, dtype="u1").reshape(8, 8, 3)).save(file, "JPEG"))
     sparse = scipy.sparse.csr_array(np.eye(5, 6))
+    with tempfile.TemporaryDirectory() as place:
+        cells = [annotated(Path(place), matrix) for matrix in (X, scipy.sparse.csr_matrix(X))]
     return {
         "csv": ("d.csv", TEXT),
         "tsv": ("d.tsv", TEXT.replace(b",", b"\t")),
@@ -86,6 +101,8 @@ def seeds() -> dict[str, tuple[str, bytes]]:
         "sparse npz, coo": ("d.npz", saved(lambda file: scipy.sparse.save_npz(file, sparse.tocoo()))),
         "idx": ("d-idx3-ubyte", idx(images)),
         "idx.gz": ("d.idx.gz", gzip.compress(idx(images), mtime=0)),
+        "h5ad": ("d.h5ad", cells[0]),
+        "h5ad, csr": ("d.h5ad", cells[1]),
         "labels, csv": ("labels.csv", b"id,kind\nr1,x\nr3,y\n"),
         "labels, npy": ("labels.npy", saved(lambda file: np.save(file, np.array(["x", "y", "x", "y"])))),
         "labels, idx": ("labels-idx1-ubyte", idx(np.arange(4))),

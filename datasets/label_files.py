@@ -50,7 +50,9 @@ def with_labels(table: Table, target: str | None, id_column: str | None = None) 
         return table, target
     path = Path(os.path.expanduser(target))
     labels = read_file(path, labels=True)
-    ids = [name for name in labels.names if name == id_column or (id_column is None and name.lower() in ID_NAMES)]
+    ids = [name for name in labels.names if name == id_column]
+    if id_column is None:
+        ids = [name for name in labels.names if name == labels.id_name or name.lower() in ID_NAMES]
     name = _label_column(labels, ids)
     if name in table.names or name in table.block_names:
         raise labels.error(f"{quote(table.path)} has a column of this name too; rename one", column=name)
@@ -85,9 +87,11 @@ def _by_order(table: Table, labels: Table, name: str) -> pd.Series[Any]:
 def _by_id(table: Table, labels: Table, key: str, name: str) -> pd.Series[Any]:
     import pandas as pd
 
-    own = [column for column in table.names if column == key] or [
-        column for column in table.names if column.lower() in ID_NAMES
-    ]
+    own = (
+        [column for column in table.names if column == key]
+        or [column for column in table.names if column == table.id_name]
+        or [column for column in table.names if column.lower() in ID_NAMES]
+    )
     if not own:
         raise labels.error(f"{quote(table.path)} has no such column to match rows by; add it there", column=key)
     keys = labels.columns[key]
