@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from aaetools.datasets.messages import listing, quote
-from aaetools.datasets.refusals import BYTES_PER_VALUE, available_bytes, check_size, reason, refused
+from aaetools.datasets.refusals import BYTES_PER_VALUE, check_size, reason, refused
 from aaetools.datasets.sparse import check_sparse_shape
 from aaetools.datasets.tables import MAX_FEATURES
 from aaetools.exceptions import DataError
+from aaetools.memory import physical_memory
 
 __all__ = ["main", "send"]
 
@@ -71,7 +72,7 @@ def _limit_memory() -> None:
     except ImportError:  # no such thing on this system
         return
     _, most = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = available_bytes() // 2 + 2**30
+    wanted = physical_memory() // 2 + 2**30
     if most == resource.RLIM_INFINITY or wanted < most:
         resource.setrlimit(resource.RLIMIT_AS, (wanted, most))
 

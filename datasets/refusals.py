@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from aaetools.datasets.messages import quote_path
 from aaetools.exceptions import DataError
+from aaetools.memory import physical_memory
 
-__all__ = ["BYTES_PER_VALUE", "available_bytes", "check_size", "reason", "refused"]
+__all__ = ["BYTES_PER_VALUE", "check_size", "reason", "refused"]
 
 BYTES_PER_VALUE = 12
 """Per value while loading: float64 on the way and float32 in the end."""
@@ -26,17 +26,9 @@ def reason(error: BaseException) -> str:
     return "".join(c if c.isprintable() else "?" for c in line) or type(error).__name__
 
 
-def available_bytes() -> int:
-    """Return the machine's memory in bytes; 16 GiB where the system does not tell."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # unknown on this system
-        return 2**34
-
-
 def check_size(path: Path, n_bytes: int, what: str = "the file") -> None:
     """Refuse what needs more than half of the machine's memory, before any of it is allocated."""
-    physical = available_bytes()
+    physical = physical_memory()
     if n_bytes > physical // 2:
         raise refused(
             path,

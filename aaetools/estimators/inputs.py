@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 from typing import Any
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from aaetools.exceptions import DataError
+from aaetools.memory import physical_memory
 
 __all__ = ["is_annotated", "is_lazy_frame", "matrix_of", "written_out"]
 
@@ -57,10 +57,7 @@ def written_out(X: Any) -> NDArray[Any]:
         If it would need more than half of the machine's memory.
     """
     n_bytes = 2 * 4 * math.prod(X.shape)
-    try:
-        physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # unknown on this system
-        physical = 2**34
+    physical = physical_memory()
     if n_bytes > physical // 2:
         raise DataError(
             f"X is sparse, shape {X.shape}; with its zeros it needs {n_bytes / 2**30:,.1f} GiB, more than half of this "
