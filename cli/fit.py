@@ -32,6 +32,7 @@ from aaetools.cli.options import (
     SettingType,
     ShapeType,
     UmapType,
+    data_home_option,
     device_option,
     explorer_option,
     force_option,
@@ -168,6 +169,7 @@ Examples:
     help="Category that stands for unlabelled, besides empty cells and -1.",
 )
 @id_column_option
+@data_home_option
 @click.option(
     "--image-shape",
     type=ShapeType(),

@@ -9,6 +9,7 @@ import click
 
 from aaetools.cli.options import (
     data_argument,
+    data_home_option,
     device_option,
     force_option,
     id_column_option,
@@ -53,6 +54,7 @@ Examples:
     help="Category of that column that stands for unlabelled.",
 )
 @id_column_option
+@data_home_option
 @device_option
 @force_option
 @json_option

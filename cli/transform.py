@@ -9,6 +9,7 @@ import click
 
 from aaetools.cli.options import (
     data_argument,
+    data_home_option,
     device_option,
     force_option,
     id_column_option,
@@ -47,6 +48,7 @@ Examples:
     help="Column of labels in DATA; it is no feature.",
 )
 @id_column_option
+@data_home_option
 @device_option
 @force_option
 @json_option
