@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import gzip
 import io
@@ -21,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aaetools.cli.main import main
-from aaetools.datasets import DATASETS, READERS, Dataset, load_dataset
+from aaetools.datasets import DATASETS, READERS, Dataset, load_dataset, open_stream
 from aaetools.exceptions import DataError, LabelError
 
 pytestmark = pytest.mark.usefixtures("h5ad_in_this_process")
@@ -491,6 +492,19 @@ def test_bad_files_are_refused_with_one_line_that_names_the_place(
     assert os.listdir(tmp_path) == [name]
 
 
+@pytest.mark.parametrize("case", BAD)
+def test_bad_files_are_refused_in_the_same_words_when_they_are_read_in_chunks(tmp_path: Path, case: str) -> None:
+    name, content, options, _ = BAD[case]
+    path = tmp_path / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(DataError) as whole:
+        load_dataset(path, **options)
+    for n_rows in (1, 2, 1000):
+        with pytest.raises(DataError) as caught:
+            list(open_stream(path, min_rows=2, **options).parts(n_rows))
+        assert (str(caught.value), type(caught.value)) == (str(whole.value), type(whole.value)), f"chunks of {n_rows}"
+
+
 def test_there_are_many_cases() -> None:
     assert len(BAD) >= 60
 
@@ -632,11 +646,17 @@ def assert_table_or_refusal(path: Path) -> None:
         loaded = load_dataset(path)
     except DataError as error:
         refusal = str(error)
+    parts = None
+    with contextlib.suppress(DataError):
+        parts = list(open_stream(path, min_rows=2).parts(2))
     if loaded is None:
         assert path.name in refusal
         assert refusal.isprintable()
+        assert parts is None
     else:
         assert loaded.n_rows >= 2
+        assert parts is not None
+        np.testing.assert_array_equal(np.concatenate([part.X for part in parts]), loaded.X)
         assert np.isfinite(loaded.X).all()
         assert np.abs(loaded.X).max() <= np.float32(1e30)
 
