@@ -45,6 +45,7 @@ from aaetools.datasets.refusals import refused
 from aaetools.datasets.tables import Columns, Table, row_position
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 __all__ = ["CHUNK_READERS", "TableChunks", "chunk_size", "open_chunks", "sliced"]
