@@ -22,7 +22,7 @@ FOLDERS = {
 
 LAYERS = [
     {"exceptions", "memory", "staging"},
-    {"sealed", "sinks"},
+    {"annotated", "sealed", "sinks"},
     {"labels", "priors", "preprocessing", "losses", "networks", "propagation"},
     {"model_selection"},
     {"training"},
