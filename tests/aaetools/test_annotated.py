@@ -93,9 +93,14 @@ def test_the_same_rows_make_the_same_bytes_and_an_error_leaves_nothing(tmp_path:
     for name in ("one.h5ad", "two.h5ad"):
         write(tmp_path / name, layout)
     assert (tmp_path / "one.h5ad").read_bytes() == (tmp_path / "two.h5ad").read_bytes()
-    with pytest.raises(KeyboardInterrupt), open_sink(tmp_path / "three.h5ad", layout) as sink:
-        sink.write(Part(IDS[:2], CODES[:2]))
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with open_sink(tmp_path / "three.h5ad", layout) as sink:
+            sink.write(Part(IDS[:2], CODES[:2]))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.h5ad", "two.h5ad"]
 
 
