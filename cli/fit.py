@@ -339,7 +339,7 @@ Examples:
 def fit(ctx: click.Context, /, **options: Any) -> None:
     """Train on data and write a run folder with a report.
 
-    DATA is a bundled data set (see 'aaetools datasets list'), a csv, tsv, parquet, npz, npy or IDX file, or a folder of
+    DATA is the name of a data set (see 'aaetools datasets list'), a csv, tsv, parquet, npz, npy, h5ad or IDX file, or a folder of
     parquet files or pictures. A part of the rows is held out, most labels are hidden, and accuracy is measured on rows
     that training never saw.
     """

@@ -345,6 +345,7 @@ def _problem(path: Path, file: RemoteFile) -> str | None:
 def _fetch(download: Download, file: RemoteFile, folder: Path) -> Path:
     """Fetch a file into a folder from the first mirror that has it."""
     place, part = folder / file.name, folder / f"{file.name}.part"
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(part) as opened:
@@ -355,8 +356,9 @@ def _fetch(download: Download, file: RemoteFile, folder: Path) -> Path:
             return place
         if n_kept == 0:
             part.unlink(missing_ok=True)
-            with suppress(OSError):  # it may hold another file
-                folder.rmdir()
+            for one in made:
+                with suppress(OSError):  # it may hold another file by now
+                    one.rmdir()
     except OSError as error:
         raise DataError(f"cannot write {quote_path(folder)}: {reason(error)}; name another with {_WAYS}") from None
     names = ", ".join(one.name for one in download.files)

@@ -231,7 +231,7 @@ def test_without_a_network_the_address_is_named(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(socket, "create_connection", no_network)
     with pytest.raises(DataError, match=r"http://data\.example/train-images.*: Name or service not known"):
-        fetched_files(tiny("http://data.example/"), tmp_path)
+        fetched_files(tiny("http://data.example/"), tmp_path / "new" / "home")
     assert list(tmp_path.iterdir()) == []
 
 
