@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from aaetools.exceptions import RunFolderError
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from aaetools.sinks import Layout, Part
@@ -69,6 +68,9 @@ class H5adSink:
             shape = (layout.n_rows, len(layout.numbers))
             self._codes = _mark(self._file["obsm"].create_dataset(CODES_KEY, shape, "f4"), "array", "0.2.0")
             return []
+        import pandas as pd
+
+        self._classes = pd.Index(layout.classes)
         columns = ["label_pred", *_keys(layout.numbers)]
         for name in columns:
             obs.pop(name, None)
@@ -112,12 +114,14 @@ class H5adSink:
 
     def write(self, part: Part) -> None:
         """Write the next rows."""
+        import pandas as pd
+
         rows = slice(self._done, self._done + len(part.row_ids))
         self._file["obs/_index"][rows] = [str(row) for row in part.row_ids.tolist()]
         if part.label_pred is None:
             self._codes[rows] = part.numbers
         else:
-            self._predicted[rows] = _class_codes(self._layout, part.label_pred)
+            self._predicted[rows] = self._classes.get_indexer(pd.Index(part.label_pred))
             for column, numbers in zip(self._columns, part.numbers.T, strict=True):
                 column[rows] = numbers
         self._done = rows.stop
@@ -151,9 +155,3 @@ def _keys(names: tuple[str, ...]) -> list[str]:
             key += "_"
         keys.append(key)
     return keys
-
-
-def _class_codes(layout: Layout, labels: NDArray[Any]) -> NDArray[np.intp]:
-    import pandas as pd
-
-    return pd.Index(layout.classes).get_indexer(pd.Index(labels))

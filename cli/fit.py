@@ -339,9 +339,9 @@ Examples:
 def fit(ctx: click.Context, /, **options: Any) -> None:
     """Train on data and write a run folder with a report.
 
-    DATA is the name of a data set (see 'aaetools datasets list'), a csv, tsv, parquet, npz, npy, h5ad or IDX file, or a folder of
-    parquet files or pictures. A part of the rows is held out, most labels are hidden, and accuracy is measured on rows
-    that training never saw.
+    DATA is the name of a data set (see 'aaetools datasets list'), a csv, tsv, parquet, npz, npy, h5ad or IDX file, or a
+    folder of parquet files or pictures. A part of the rows is held out, most labels are hidden, and accuracy is
+    measured on rows that training never saw.
     """
     command = ctx.obj if isinstance(ctx.obj, str) else ctx.command_path
     run = options["resume"]

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ from aaetools.datasets.files import (
     scan_text,
 )
 from aaetools.datasets.gzipped import open_binary, unpacked_size
+from aaetools.datasets.h5ad import OBS_NAMES, read_head, read_rows
 from aaetools.datasets.refusals import refused
 from aaetools.datasets.tables import Columns, Table, row_position
 
@@ -462,6 +464,35 @@ def _array_chunks(path: Path, header: ArrayHeader, offset: int, *, beside: bool 
     )
 
 
+# h5ad
+
+
+def _read_h5ad(path: Path) -> TableChunks:
+    """Look at an AnnData file: what it says of its rows is kept in memory, its matrix is not."""
+    head = read_head(path)
+    if head.kind == "csc":  # its values come column by column
+        return sliced(read_file(path))
+
+    def chunks(n_rows: int, columns: Collection[str] | None) -> Iterator[Table]:
+        blocks = repeat(None) if columns is not None else read_rows(path, n_rows)
+        for start, block in zip(range(0, head.shape[0], n_rows), blocks, strict=False):
+            rows = head.columns.iloc[start : start + n_rows].reset_index(drop=True)
+            if block is None:
+                yield Table(path=path, columns=rows, first_row=start)
+            else:
+                yield replace(head.table(block), columns=rows, first_row=start)
+
+    return TableChunks(
+        path=path,
+        length=head.shape[0],
+        column_names=tuple(str(name) for name in head.columns.columns),
+        chunks=chunks,
+        block_names=head.names,
+        unusable=head.unusable,
+        id_name=OBS_NAMES,
+    )
+
+
 CHUNK_READERS: dict[str, Callable[[Path], TableChunks]] = {
     ".csv": partial(_read_text, delimiter=","),
     ".csv.gz": partial(_read_text, delimiter=","),
@@ -469,6 +500,7 @@ CHUNK_READERS: dict[str, Callable[[Path], TableChunks]] = {
     ".tsv.gz": partial(_read_text, delimiter="\t"),
     ".parquet": _read_parquet,
     ".npy": _read_npy,
+    ".h5ad": _read_h5ad,
     **dict.fromkeys((".idx", ".idx.gz", "idx3-ubyte", "idx3-ubyte.gz"), _read_idx),
 }
 """End of a file's name in lower case to the function that reads such a file in chunks."""

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Timer
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["OBS_NAMES", "read_h5ad"]
+__all__ = ["OBS_NAMES", "Head", "read_h5ad", "read_head", "read_rows"]
 
 OBS_NAMES = "obs_names"
 """Column of a :class:`Table` that holds the names of the rows."""
@@ -32,7 +33,7 @@ OBS_NAMES = "obs_names"
 PATIENCE = 60.0
 """Seconds without a sign of life after which the reading process is given up."""
 
-_PROGRAM = "import sys; from aaetools.datasets.h5ad_process import main; main(sys.argv[1])"
+_PROGRAM = "import sys; from aaetools.datasets.h5ad_process import main; main(*sys.argv[1:])"
 
 
 def read_h5ad(path: Path) -> Table:
@@ -45,28 +46,98 @@ def read_h5ad(path: Path) -> Table:
     DataError
         If it is no such file, is damaged, or leads to another file; or if h5py is not installed.
     """
-    with _contents(path) as contents:
-        row_names, names = contents.texts(), contents.texts()
-        columns, unusable = _obs(contents, row_names)
-        block = _matrix(contents)
+    with _contents(path, "all") as contents:
+        head = _head(contents)
+        block = _values_of(contents, head.kind, *head.shape)
         contents.next("end")
-    if block.shape != (len(row_names), len(names)):
+    return head.table(block)
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """All of a file but the values of its matrix.
+
+    Attributes
+    ----------
+    path
+        The file.
+    columns
+        The keys of obs, and :data:`OBS_NAMES`.
+    unusable
+        Keys that cannot be labels or row ids: name to reason.
+    names
+        Names of the features.
+    kind
+        How the matrix is stored: "dense", "csr" or "csc".
+    shape
+        Rows and features.
+    """
+
+    path: Path
+    columns: pd.DataFrame
+    unusable: dict[str, str]
+    names: tuple[str, ...]
+    kind: str
+    shape: tuple[int, int]
+
+    def table(self, block: NDArray[Any]) -> Table:
+        """Return all of the file with the values of its matrix."""
+        return Table(
+            path=self.path,
+            columns=self.columns,
+            block=block,
+            block_names=self.names,
+            unusable=self.unusable,
+            id_name=OBS_NAMES,
+        )
+
+
+def read_head(path: Path) -> Head:
+    """Read all but the values of the matrix.
+
+    Raises
+    ------
+    DataError
+        As for :func:`read_h5ad`.
+    """
+    with _contents(path, "head") as contents:
+        head = _head(contents)
+        contents.next("end")
+    return head
+
+
+def read_rows(path: Path, n_rows: int) -> Iterator[NDArray[Any]]:
+    """Yield the values of a matrix that is not stored by columns (csc), ``n_rows`` rows at a time.
+
+    Raises
+    ------
+    DataError
+        As for :func:`read_h5ad`.
+    """
+    with _contents(path, "rows", n_rows) as contents:
+        facts = contents.next("matrix")
+        length, n_columns = facts["shape"]
+        for start in range(0, length, n_rows):
+            yield _values_of(contents, facts["matrix"], min(n_rows, length - start), n_columns)
+        contents.next("end")
+
+
+def _head(contents: _Contents) -> Head:
+    path = contents.path
+    row_names, names = contents.texts(), contents.texts()
+    columns, unusable = _obs(contents, row_names)
+    facts = contents.next("matrix")
+    shape = tuple(facts["shape"])
+    if shape != (len(row_names), len(names)):
         raise refused(
-            path, f"X has shape {block.shape}, but there are {len(row_names):,} obs and {len(names):,} var; damaged"
+            path, f"X has shape {shape}, but there are {len(row_names):,} obs and {len(names):,} var; damaged"
         )
     for words, what in ((row_names, "obs_names"), (names, "var_names")):
         if len(set(words)) != len(words):
             seen: set[str] = set()
             twice = next(word for word in words if word in seen or seen.add(word))  # type: ignore[func-returns-value]
             raise refused(path, f"{what}: {quote(twice)} occurs more than once; call {what}_make_unique() and save it")
-    return Table(
-        path=path,
-        columns=columns,
-        block=block,
-        block_names=tuple(names),
-        unusable=unusable,
-        id_name=OBS_NAMES,
-    )
+    return Head(path, columns, unusable, tuple(names), facts["matrix"], (len(row_names), len(names)))
 
 
 class _Contents:
@@ -135,8 +206,8 @@ class _Contents:
 
 
 @contextmanager
-def _contents(path: Path) -> Iterator[_Contents]:
-    """Run the reading process for as long as a block takes.
+def _contents(path: Path, part: str, n_rows: int = 0) -> Iterator[_Contents]:
+    """Run the reading process while a block runs; it sends a part of the file, see :func:`.h5ad_process.send`.
 
     Raises
     ------
@@ -147,7 +218,7 @@ def _contents(path: Path) -> Iterator[_Contents]:
         raise refused(path, "needs h5py to be read; install it: pip install 'aaetools[anndata]'")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-P", "-c", _PROGRAM, str(path)],
+        [sys.executable, "-P", "-c", _PROGRAM, str(path), part, str(n_rows)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # of a library that is breaking down
@@ -209,15 +280,17 @@ def _column(contents: _Contents) -> Any:
         raise damaged from None
 
 
-def _matrix(contents: _Contents) -> NDArray[Any]:
-    """Return X, shape (n_rows, n_features)."""
-    facts = contents.next("matrix")
-    if facts == "dense":
+def _values_of(contents: _Contents, kind: str, n_rows: int, n_columns: int) -> NDArray[Any]:
+    """Return a matrix, or some rows of one, shape (n_rows, n_columns)."""
+    if kind == "dense":
         dense: NDArray[Any] = contents.values()
+        if dense.shape != (n_rows, n_columns):
+            raise refused(
+                contents.path, f"X: has shape {dense.shape} where {(n_rows, n_columns)} is announced; damaged"
+            )
         return dense
-    n_rows, n_columns = facts["shape"]
     check_sparse_shape(contents.path, n_rows, n_columns)
     data, indices, indptr = (contents.values() for _ in range(3))
     if data.dtype.kind not in "iufb" or indices.dtype.kind not in "iu" or indptr.dtype.kind not in "iu":
         raise refused(contents.path, "X: its parts are no numbers; damaged")
-    return written_out(contents.path, facts["matrix"], (n_rows, n_columns), data, indices, indptr)
+    return written_out(contents.path, kind, (n_rows, n_columns), data, indices, indptr)  # type: ignore[arg-type]

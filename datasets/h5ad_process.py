@@ -40,22 +40,34 @@ _TEXTS_AT_ONCE = (64, 8192)
 _TEXT_BUDGET = 2**28
 
 
-def main(name: str) -> None:
-    """Send what the file ``name`` holds to standard output, and end."""
+def main(name: str, part: str, n_rows: str) -> None:
+    """Send what the file ``name`` holds to standard output, and end; arguments as for :func:`send`, as texts."""
     _limit_memory()
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as out:
-        send(Path(name), out)
+        send(Path(name), out, part, int(n_rows))
         out.flush()
         os._exit(0)  # without closing what a damaged file has left of the library
 
 
-def send(path: Path, out: IO[bytes]) -> None:
-    """Write what a file holds; the last line says "end", or what is wrong with it."""
+def send(path: Path, out: IO[bytes], part: str = "all", n_rows: int = 0) -> None:
+    """Write what a file holds; the last line says "end", or what is wrong with it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    out
+        Where it is written to.
+    part
+        "all"; "head" for all but the values of X; or "rows" for X alone, ``n_rows`` rows at a time.
+    n_rows
+        Rows that are handed on at once.
+    """
     try:
         import h5py
 
         with h5py.File(path, "r") as file:
-            _send_all(path, file, out)
+            _send_parts(path, file, out, part, n_rows)
         _tell(out, end=True)
     except DataError as error:
         _tell(out, error=str(error))
@@ -82,12 +94,29 @@ def _tell(out: IO[bytes], **facts: Any) -> None:
     out.flush()  # a sign of life
 
 
-def _send_all(path: Path, file: Any, out: IO[bytes]) -> None:
+def _send_parts(path: Path, file: Any, out: IO[bytes], part: str, n_rows: int) -> None:
     for name in ("obs", "var", "X"):
         if name not in file:
             hint = f"; its layers are {listing(file['layers'], 5)}" if name == "X" and "layers" in file else ""
             raise refused(path, f"is a HDF5 file, but has no {name}, which AnnData's files have{hint}")
-    obs, var = _part(path, file, "obs"), _part(path, file, "var")
+    if part != "rows":
+        _send_obs(path, _part(path, file, "obs"), _part(path, file, "var"), out)
+    matrix = _part(path, file, "X")
+    kind, shape = _kind_of(path, matrix)
+    _tell(out, matrix=kind, shape=shape)
+    if part == "rows":
+        _send_rows(path, matrix, kind, shape, n_rows, out)
+    elif part == "all" and kind == "dense":
+        check_size(path, math.prod(shape) * BYTES_PER_VALUE, "X")
+        _send_values(path, matrix, out)
+    elif part == "all":
+        check_sparse_shape(path, *shape)
+        for name in ("data", "indices", "indptr"):
+            _send_values(path, _part(path, matrix, name), out)
+
+
+def _send_obs(path: Path, obs: Any, var: Any, out: IO[bytes]) -> None:
+    """Send the names of rows and features, and the keys of obs."""
     _send_names(path, obs, out)
     _send_names(path, var, out)
     names = [name if isinstance(name, str) else bytes(name).decode() for name in obs.attrs["column-order"]]
@@ -101,7 +130,6 @@ def _send_all(path: Path, file: Any, out: IO[bytes]) -> None:
             _tell(out, kind="categorical")
             _send_values(path, element, out)
             _send_column(path, words, out)
-    _send_matrix(path, _part(path, file, "X"), out)
 
 
 def _part(path: Path, group: Any, name: str) -> Any:
@@ -155,7 +183,6 @@ def _send_column(path: Path, element: Any, out: IO[bytes]) -> None:
 def _send_values(path: Path, dataset: Any, out: IO[bytes]) -> None:
     """Send an array of numbers, or a list of texts."""
     import h5py
-    import numpy as np
 
     what = quote(dataset.name)
     if not isinstance(dataset, h5py.Dataset):
@@ -168,14 +195,21 @@ def _send_values(path: Path, dataset: Any, out: IO[bytes]) -> None:
         return
     if dataset.dtype.kind not in "iufb":
         raise refused(path, f"{what}: holds {quote(dataset.dtype)}, neither numbers nor booleans nor text")
-    dtype = dataset.dtype.newbyteorder("<")
     if dataset.ndim == 0:
         raise refused(path, f"{what} is one value where many should be; damaged")
-    _tell(out, dtype=dtype.str, shape=dataset.shape)
-    row_bytes = math.prod(dataset.shape[1:]) * dtype.itemsize
+    _send_array(out, dataset)
+
+
+def _send_array(out: IO[bytes], values: Any) -> None:
+    """Send an array of numbers, in memory or in the file, some rows at a time."""
+    import numpy as np
+
+    dtype = values.dtype.newbyteorder("<")
+    _tell(out, dtype=dtype.str, shape=values.shape)
+    row_bytes = math.prod(values.shape[1:]) * dtype.itemsize
     step = max(1, _PIECE // max(1, row_bytes))
-    for start in range(0, dataset.shape[0], step):
-        piece = np.ascontiguousarray(dataset[start : start + step], dtype=dtype).tobytes()
+    for start in range(0, values.shape[0], step):
+        piece = np.ascontiguousarray(values[start : start + step], dtype=dtype).tobytes()
         _tell(out, bytes=len(piece))
         out.write(piece)
 
@@ -193,8 +227,8 @@ def _send_texts(path: Path, dataset: Any, out: IO[bytes]) -> None:
         _tell(out, list=texts)
 
 
-def _check(path: Path, dataset: Any) -> None:
-    """Refuse an array that is somewhere else, or announces more than its bytes can hold."""
+def _check(path: Path, dataset: Any, *, whole: bool = True) -> None:
+    """Refuse an array that is elsewhere, announces more than its bytes can hold, or is too large as a ``whole``."""
     what = quote(dataset.name)
     if dataset.is_virtual or dataset.external:
         raise refused(path, f"{what} lies in another file, which is not followed; save it anew")
@@ -211,29 +245,54 @@ def _check(path: Path, dataset: Any) -> None:
     chunk = math.prod(dataset.chunks or (0,)) * item
     if chunk > max(announced, _LARGEST_CHUNK):
         raise refused(path, f"{what} is stored in pieces of {chunk:,} bytes for {announced:,} bytes of values; damaged")
-    check_size(path, announced, what)
+    if whole:
+        check_size(path, announced, what)
 
 
-def _send_matrix(path: Path, element: Any, out: IO[bytes]) -> None:
-    """Send X: an array, or the three arrays of a sparse matrix."""
+def _kind_of(path: Path, element: Any) -> tuple[str, list[int]]:
+    """Return how X is stored, and its shape."""
     import h5py
 
     if isinstance(element, h5py.Dataset):
-        if element.ndim != 2:
+        kind, shape = "dense", list(element.shape)
+        if len(shape) != 2:
             raise refused(path, f"X: has shape {element.shape}; features need (rows, columns)")
-        if element.shape[1] > MAX_FEATURES:
-            raise refused(path, f"X: has {element.shape[1]:,} features; at most {MAX_FEATURES:,} are supported")
-        check_size(path, element.size * BYTES_PER_VALUE, "X")
-        _tell(out, matrix="dense")
-        _send_values(path, element, out)
+    else:
+        kind = str(element.attrs.get("encoding-type", "a group")).removesuffix("_matrix")
+        if kind not in ("csr", "csc"):
+            raise refused(path, f"X: is stored as {quote(kind)}; save it as an array, csr or csc")
+        shape = [int(size) for size in element.attrs.get("shape", ())]
+        if len(shape) != 2 or min(shape) < 0:
+            raise refused(path, "X: its shape is not two numbers of rows and columns")
+    if shape[1] > MAX_FEATURES:
+        raise refused(path, f"X: has {shape[1]:,} features; at most {MAX_FEATURES:,} are supported")
+    return kind, shape
+
+
+def _send_rows(path: Path, matrix: Any, kind: str, shape: list[int], n_rows: int, out: IO[bytes]) -> None:
+    """Send X some rows at a time: an array, or the three arrays of a sparse matrix with these rows."""
+    import numpy as np
+
+    check_size(path, n_rows * shape[1] * BYTES_PER_VALUE, "a part of X")
+    starts = range(0, shape[0], n_rows)
+    if kind == "dense":
+        _check(path, matrix, whole=False)
+        if matrix.dtype.kind not in "iufb":
+            raise refused(path, f"X: holds {quote(matrix.dtype)}; features must be numbers or booleans")
+        for start in starts:
+            _send_array(out, matrix[start : start + n_rows])
         return
-    kind = str(element.attrs.get("encoding-type", "a group")).removesuffix("_matrix")
-    if kind not in ("csr", "csc"):
-        raise refused(path, f"X: is stored as {quote(kind)}; save it as an array, csr or csc")
-    shape = [int(size) for size in element.attrs.get("shape", ())]
-    if len(shape) != 2 or min(shape) < 0:
-        raise refused(path, "X: its shape is not two numbers of rows and columns")
-    check_sparse_shape(path, *shape)
-    _tell(out, matrix=kind, shape=shape)
-    for name in ("data", "indices", "indptr"):
-        _send_values(path, _part(path, element, name), out)
+    data, indices, indptr = (_part(path, matrix, name) for name in ("data", "indices", "indptr"))
+    for values, kinds in ((data, "iufb"), (indices, "iu"), (indptr, "iu")):
+        _check(path, values, whole=values is indptr)
+        if values.dtype.kind not in kinds or values.ndim != 1:
+            raise refused(path, "X: its parts are no lists of numbers; damaged")
+    pointers = indptr[()].astype(np.int64)
+    if len(pointers) != shape[0] + 1 or pointers[0] != 0 or (np.diff(pointers) < 0).any() or pointers[-1] != len(data):
+        raise refused(path, "sparse matrix: its pointers do not fit its values; damaged")
+    for start in starts:
+        these = pointers[start : start + n_rows + 1]
+        values = slice(int(these[0]), int(these[-1]))
+        check_size(path, (values.stop - values.start) * BYTES_PER_VALUE, "a part of X")
+        for array in (data[values], indices[values], these - these[0]):
+            _send_array(out, array)

@@ -17,7 +17,7 @@ class SameProcess:
 
     def __init__(self, command: list[str], **_: Any) -> None:
         self.stdout = io.BytesIO()
-        h5ad_process.send(Path(command[-1]), self.stdout)
+        h5ad_process.send(Path(command[-3]), self.stdout, command[-2], int(command[-1]))
         self.stdout.seek(0)
 
     def __enter__(self) -> SameProcess:

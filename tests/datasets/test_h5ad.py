@@ -13,6 +13,7 @@ import pytest
 import scipy.sparse
 
 from aaetools.datasets import inspect_data, load_dataset
+from aaetools.datasets.h5ad import read_rows
 from aaetools.exceptions import DataError
 
 X = np.array([[0, 1.5, 0], [2, 0, 0], [0, 0, 3], [4, 5, 6]], dtype=np.float32)
@@ -182,7 +183,12 @@ HOSTILE: dict[str, tuple[Callable[[Any], None], str]] = {
     "no obs": (lambda file: file.pop("obs"), "has no obs"),
     "obs without names": (lambda file: file["obs"].pop("_index"), "has no '_index'"),
     "no rows": (replaced("obs/_index", shape=(0,), dtype=h5py.string_dtype()), "there are 0 obs"),
-    "X that was never written": (replaced("X", shape=(10**6, 10**3), dtype="f8"), "announces 8,000,000,000 bytes"),
+    "X that was never written": (replaced("X", shape=(4, 3), dtype="f8"), "announces 96 bytes .*, but there are 0"),
+    "X of a huge shape": (replaced("X", shape=(10**7, 10**5), dtype="f8"), "shape .10000000, 100000., but there are 4"),
+    "names that were never written": (
+        replaced("obs/_index", shape=(10**9,), dtype="i8"),
+        "announces 8,000,000,000 bytes of values, but there are 0",
+    ),
     "X in huge pieces": (
         replaced("X", data=X, chunks=(3000, 3000), maxshape=(None, None), compression="gzip"),
         "stored in pieces",
@@ -243,7 +249,7 @@ def test_a_sparse_matrix_whose_parts_do_not_fit_is_refused(tmp_path: Path, part:
 @pytest.mark.parametrize("shape", [(4,), (-4, 3), (4, 2 * 10**6), (10**9, 10**5)])
 def test_a_sparse_matrix_of_an_impossible_shape_is_refused_before_it_is_read(tmp_path: Path, shape: Any) -> None:
     path = written(tmp_path / "cells.h5ad", store="csr")
-    with pytest.raises(DataError, match=r"shape is not|columns; at most|GiB of memory"):
+    with pytest.raises(DataError, match=r"shape is not|features; at most|but there are 4 obs"):
         load_dataset(changed(path, lambda file: file["X"].attrs.__setitem__("shape", shape)))
 
 
@@ -264,3 +270,30 @@ def test_codes_that_stand_for_no_category_are_refused(tmp_path: Path, codes: Any
 
     with pytest.raises(DataError, match="parts do not fit"):
         load_dataset(written(tmp_path / "cells.h5ad", label=spoiled))
+
+
+@pytest.mark.parametrize(
+    ("part", "values", "words"),
+    [
+        ("indices", [9, 9, 9, 9, 9, 9], "beyond the last column"),
+        ("indptr", [0, 9, 9, 9, 9], "pointers do not fit"),
+        ("indptr", [0, 6, 1, 2, 6], "pointers do not fit"),
+        ("data", [[1.0]], "no lists of numbers"),
+    ],
+)
+def test_rows_of_a_damaged_sparse_matrix_are_refused(tmp_path: Path, part: str, values: Any, words: str) -> None:
+    path = written(tmp_path / "cells.h5ad", store="csr")
+    np.testing.assert_array_equal(np.concatenate(list(read_rows(path, 3))), X)
+    with pytest.raises(DataError, match=words):
+        list(read_rows(changed(path, replaced(f"X/{part}", data=values)), 3))
+
+
+@pytest.mark.parametrize("store", ["dense", "csr"])
+def test_rows_need_the_memory_of_a_part_and_not_of_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: str
+) -> None:
+    path = written(tmp_path / "cells.h5ad", store=store)
+    monkeypatch.setattr("os.sysconf", lambda _: 10, raising=False)  # 100 bytes of memory, of which half may be taken
+    with pytest.raises(DataError, match="GiB of memory"):
+        load_dataset(path)
+    np.testing.assert_array_equal(np.concatenate(list(read_rows(path, 1))), X)
