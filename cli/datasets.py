@@ -99,9 +99,9 @@ def show(name: str, as_json: bool) -> None:
 @_name_argument
 @data_home_option
 def path(name: str) -> None:
-    """Print the path of the file that the data set NAME is read from, or of the folder if there are more.
+    """Print where the data set NAME is read from.
 
-    The files come with scikit-learn, or are fetched. Generated data sets have none.
+    That is one file of scikit-learn, or the folder of fetched files. Generated data sets have none.
     """
     click.echo(_file_of(name))
 
@@ -116,9 +116,10 @@ Examples:
 @_name_argument
 @data_home_option
 def fetch(name: str) -> None:
-    """Fetch the files of the data set NAME unless they are there, check them, and print their folder.
+    """Fetch the files of the data set NAME.
 
-    Any command that is given NAME does the same. An interrupted fetch is gone on with.
+    Those that are there already are only checked; then their folder is printed. Any command that is given NAME does the
+    same. An interrupted fetch is gone on with.
     """
     from aaetools.datasets import dataset_card
     from aaetools.datasets.downloads import fetched_files
