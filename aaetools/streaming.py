@@ -116,7 +116,7 @@ def transform_file(
     """
     place = Path(out)
     check_out_file(place, force, tuple(SINKS))
-    stream = open_stream(source, target=target, id_column=id_column, features=_names_of(model))
+    stream = open_stream(source, target=target, id_column=id_column, features=_names_of(model), with_labels=False)
     return write_codes(model, stream, partial(open_sink, place), chunk_rows=chunk_rows, progress=progress)
 
 
@@ -251,8 +251,10 @@ def _check_labels_known(stream: DataStream, classes: NDArray[Any], code_of: dict
 def _given_codes(y: NDArray[Any], code_of: dict[str, int]) -> NDArray[np.int64]:
     """Return the class code of each given label, -1 where there is none."""
     codes, labels = pd.factorize(y)
-    known = np.array([*(code_of.get(str(label), -1) for label in labels), -1], dtype=np.int64)
-    given: NDArray[np.int64] = np.where(is_unlabeled(y), -1, known[codes])
+    # asked of the few distinct labels: row by row in Python it would hold up the other threads
+    marks = is_unlabeled(labels)
+    named = (-1 if mark else code_of.get(str(label), -1) for label, mark in zip(labels, marks, strict=True))
+    given: NDArray[np.int64] = np.array([*named, -1], dtype=np.int64)[codes]
     return given
 
 

@@ -52,8 +52,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CHUNK_READERS", "TableChunks", "chunk_size", "open_chunks", "sliced"]
 
-_CHUNK_CELLS = 2**22
-"""Cells of a chunk: 16 MB of float32, and a few times that while they are checked."""
+_CHUNK_CELLS = 2**21
+"""Cells of a chunk: 8 MB of float32, and a few times that while they are checked."""
 
 _MOST_ROWS = 2**17
 
@@ -70,7 +70,7 @@ def chunk_size(n_columns: int) -> int:
     Examples
     --------
     >>> chunk_size(64), chunk_size(784), chunk_size(1_000_000)
-    (65536, 4096, 4)
+    (32768, 2048, 2)
     """
     rows = min(_MOST_ROWS, _CHUNK_CELLS // max(1, n_columns))
     return rows - rows % _BATCH if rows >= _BATCH else max(1, rows)
