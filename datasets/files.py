@@ -387,7 +387,7 @@ def damaged_parquet(path: Path) -> Iterator[None]:
 
 
 def check_arrow_types(path: Path, schema: Any) -> None:
-    """Refuse columns that are neither numbers nor booleans nor text."""
+    """Refuse columns that are neither numbers nor booleans nor dates nor text."""
     from pyarrow import types
 
     known = (
@@ -397,6 +397,8 @@ def check_arrow_types(path: Path, schema: Any) -> None:
         types.is_decimal,
         types.is_string,
         types.is_large_string,
+        types.is_date,
+        types.is_timestamp,
         types.is_null,
     )
     for column in schema:

@@ -19,6 +19,7 @@ from aaetools.datasets.label_files import id_columns, is_label_file, label_posit
 from aaetools.datasets.load import load_dataset
 from aaetools.datasets.registry import DATASETS
 from aaetools.datasets.tables import (
+    Encoding,
     Table,
     check_table,
     check_unlabeled,
@@ -76,6 +77,7 @@ def open_stream(
     own_target: str | None = None,
     min_rows: int = 1,
     with_labels: bool = True,
+    encoding: Encoding = "numbers",
 ) -> DataStream:
     """Look at a source and return what yields its rows.
 
@@ -89,6 +91,9 @@ def open_stream(
         Column that is the labels if it exists, is no feature, and none is named.
     with_labels
         Whether labels come with the rows. They are checked in any case, but reading text takes its time.
+    encoding
+        What features may be: complete numbers, or columns of a fitted :class:`aaetools.columns.ColumnCodec`. What kind
+        a column is cannot be told from a chunk of it.
 
     Raises
     ------
@@ -131,7 +136,7 @@ def open_stream(
         y = None
         if with_labels and lookup is not None and roles.target is not None:
             y = lookup[codes.see(chunk.columns[roles.target], chunk.first_row)]
-        return dataset_of(chunk, roles, y)
+        return dataset_of(chunk, roles, y, encoding)
 
     given = [] if lookup is None else zip(lookup[:-1].tolist(), codes.cells.first_rows, strict=True)
     return DataStream(
@@ -151,6 +156,8 @@ def _is_gap(label: Any) -> bool:
 
 
 def _in_memory(dataset: Dataset) -> DataStream:
+    import numpy as np
+
     first_rows: dict[Any, int] = {}
     for row, label in enumerate([] if dataset.y is None else dataset.y.tolist()):
         first_rows.setdefault(label, row)
@@ -159,7 +166,8 @@ def _in_memory(dataset: Dataset) -> DataStream:
         for start in range(0, dataset.n_rows, n_rows):
             rows = slice(start, start + n_rows)
             y = None if dataset.y is None else dataset.y[rows]
-            yield replace(dataset, X=dataset.X[rows], y=y, row_ids=dataset.row_ids[rows])
+            X = dataset.X[rows] if isinstance(dataset.X, np.ndarray) else dataset.X.iloc[rows]
+            yield replace(dataset, X=X, y=y, row_ids=dataset.row_ids[rows])
 
     return DataStream(
         source=dataset.source or dataset.name,
