@@ -14,6 +14,7 @@ import json
 import math
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -86,7 +87,8 @@ def _limit_memory() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     wanted = physical_memory() // 2 + 2**30
     if most == resource.RLIM_INFINITY or wanted < most:
-        resource.setrlimit(resource.RLIMIT_AS, (wanted, most))
+        with suppress(ValueError, OSError):  # some systems know the limit but take none
+            resource.setrlimit(resource.RLIMIT_AS, (wanted, most))
 
 
 def _tell(out: IO[bytes], **facts: Any) -> None:
