@@ -360,7 +360,9 @@ def _run(
     progress: Progress | None,
 ) -> Streamed:
     """Work on all chunks of a stream and write the parts in order."""
-    size = chunk_rows or stream.chunk_size
+    size = stream.chunk_size if chunk_rows is None else chunk_rows
+    if size < 1:
+        raise DataError(f"chunk_rows must be at least 1, not {size}")
     n_chunks = -(-stream.n_rows // size)
     began = time.perf_counter()
     n_rows = n_labeled = n_right = 0

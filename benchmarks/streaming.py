@@ -50,12 +50,19 @@ class Run:
     seconds: float
     rows_per_second: float
     bare: float
+    processor: float
+    bare_processor: float
     load: float
 
     @property
     def ratio(self) -> float:
         """Times the bare network's time."""
         return self.bare / self.rows_per_second
+
+    @property
+    def processor_ratio(self) -> float:
+        """Times the bare network's processor time, which other programs change little."""
+        return self.processor / self.bare_processor
 
 
 def rows(start: int, n: int) -> pd.DataFrame:
@@ -87,8 +94,11 @@ def write_csv(path: Path, n_rows: int) -> None:
         rows(start, min(step, n_rows - start)).to_csv(path, mode="a", index=False, header=start == 0)
 
 
-def bare_speed(model: AdversarialAutoencoder, seconds: float = 2.0) -> float:
-    """Return how many scaled rows a second the encoder takes, in the fastest of several ways."""
+def bare_speed(model: AdversarialAutoencoder, seconds: float = 2.0) -> tuple[float, float]:
+    """Return how many scaled rows a second the encoder takes, and processor seconds a row.
+
+    Each is that of the fastest of several ways, which need not be the same.
+    """
     n_threads = torch.get_num_threads()
     x = torch.from_numpy(model.scale(rows(0, chunk_size(N_FEATURES))[NAMES]))
 
@@ -98,49 +108,68 @@ def bare_speed(model: AdversarialAutoencoder, seconds: float = 2.0) -> float:
                 model.encoder_(part)
         return len(x)
 
-    def rate(n_workers: int, batch: int) -> float:
+    def rate(n_workers: int, batch: int) -> tuple[float, float]:
         torch.set_num_threads(n_threads // n_workers)
         with ThreadPoolExecutor(n_workers) as pool:
             list(pool.map(encode, [batch] * n_workers))
-            done, began = 0, time.perf_counter()
+            done, began, used = 0, time.perf_counter(), time.process_time()
             while time.perf_counter() - began < seconds:
                 done += sum(pool.map(encode, [batch] * n_workers))
-            return done / (time.perf_counter() - began)
+            return done / (time.perf_counter() - began), (time.process_time() - used) / done
 
     try:
-        return max(rate(n, batch) for n in {1, n_threads} for batch in (512, 2048, 16384))
+        found = [rate(n, batch) for n in {1, n_threads} for batch in (512, 2048, 16384)]
+        return max(speed for speed, _ in found), min(processor for _, processor in found)
     finally:
         torch.set_num_threads(n_threads)
 
 
-def peak_megabytes(pid: int) -> float:
-    """Return the most memory that a process ever held, as Linux counts it; 0 when it is over."""
+def used_by(pid: int) -> tuple[float, float]:
+    """Return the most memory that a process ever held, in MB, and its processor seconds, as Linux counts them."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return 0.0
-    return next((int(line.split()[1]) / 1000 for line in lines if line.startswith("VmHWM")), 0.0)
+        times = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:  # it is over
+        return 0.0, 0.0
+    megabytes = next((int(line.split()[1]) / 1000 for line in lines if line.startswith("VmHWM")), 0.0)
+    return megabytes, (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def measure(what: str, model: AdversarialAutoencoder, words: list[str], folder: Path) -> Run:
-    """Run a command in a process of its own, and the bare network before and after it."""
-    load = os.getloadavg()[0]
-    before = bare_speed(model)
-    command = [sys.executable, "-m", "aaetools", *words, "--json", "--force", "--quiet"]
+def command(words: list[str], folder: Path) -> tuple[dict[str, Any], float, float, float]:
+    """Run a command in a process of its own; return what it told, seconds, megabytes and processor seconds."""
+    whole = [sys.executable, "-m", "aaetools", *words, "--json", "--force", "--quiet"]
     began = time.perf_counter()
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    seconds, megabytes = 0.0, 0.0
+    process = subprocess.Popen(whole, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    most = (0.0, 0.0)
     # not from wait4: what it tells counts in the memory of this process, before the other one took its place
     while process.poll() is None:
-        megabytes = peak_megabytes(process.pid) or megabytes
+        most = max(most, used_by(process.pid))
         time.sleep(0.02)
     seconds = time.perf_counter() - began
     assert process.returncode == 0
     assert process.stdout is not None
-    told: dict[str, Any] = json.loads(process.stdout.read())
-    bare = (before + bare_speed(model)) / 2
-    run = Run(what, told["n_rows"], megabytes, seconds, told["rows_per_second"], bare, load)
-    print(run, f"{run.ratio:.2f}", flush=True)
+    return json.loads(process.stdout.read()), seconds, *most
+
+
+def measure(what: str, model: AdversarialAutoencoder, words: list[str], folder: Path) -> Run:
+    """Run a command on rows and on one row, and the bare network before and after it."""
+    load = os.getloadavg()[0]
+    before = bare_speed(model)
+    told, seconds, megabytes, processor = command(words, folder)
+    after = bare_speed(model)
+    start = command([*words[:2], "one.parquet", *words[3:-1], f"one-{words[-1]}"], folder)[3]
+    run = Run(
+        what,
+        told["n_rows"],
+        megabytes,
+        seconds,
+        told["rows_per_second"],
+        (before[0] + after[0]) / 2,
+        (processor - start) / told["n_rows"],
+        min(before[1], after[1]),
+        load,
+    )
+    print(run, f"{run.ratio:.2f} {run.processor_ratio:.2f}", flush=True)
     return run
 
 
@@ -162,6 +191,7 @@ def main() -> None:
             save(model, folder / name)
         write_parquet(folder / "rows.parquet", n_rows)
         write_parquet(folder / "fewer.parquet", fewer)
+        write_parquet(folder / "one.parquet", 1)
         write_csv(folder / "fewer.csv", fewer // 5)
         gigabytes = (folder / "rows.parquet").stat().st_size / 1e9
         small, large = models["small"], models["large"]
@@ -182,23 +212,27 @@ def main() -> None:
         ]  # fmt: skip
         assert pq.read_metadata(folder / "p.parquet").num_rows == n_rows
     table = markdown_table(
-        ["what", "rows", "peak memory, MB", "target", "seconds in all", "rows/s", "bare network, rows/s",
-         "times the bare network's time", "target", "load before"],
-        [[run.what, f"{run.n_rows:,}", f"{run.megabytes:,.0f}", f"{MAX_MEGABYTES:,}", f"{run.seconds:.0f}",
-          f"{run.rows_per_second:,.0f}", f"{run.bare:,.0f}", f"{run.ratio:.2f}",
-          f"{MAX_RATIO}" if "csv" not in run.what else "-", f"{run.load:.1f}"] for run in runs],
+        ["what", "rows", f"peak memory, MB (target {MAX_MEGABYTES:,})", "seconds in all", "rows/s",
+         "bare network, rows/s", f"times its time (target {MAX_RATIO}, but for csv)", "processor time, us a row",
+         "bare network, us a row", "times its processor time", "load before"],
+        [[run.what, f"{run.n_rows:,}", f"{run.megabytes:,.0f}", f"{run.seconds:.0f}", f"{run.rows_per_second:,.0f}",
+          f"{run.bare:,.0f}", f"{run.ratio:.2f}", f"{1e6 * run.processor:.2f}", f"{1e6 * run.bare_processor:.2f}",
+          f"{run.processor_ratio:.2f}", f"{run.load:.1f}"] for run in runs],
     )  # fmt: skip
     text = (
         "# Streams\n\nMade by `benchmarks/streaming.py`: the command line on files of random rows with "
         f"{N_FEATURES} float32 features, integer row ids and labels; the parquet file of {n_rows:,} rows has "
         f"{gigabytes:.1f} GB.\n\n{table}\n"
         f"Hidden layers of {' and '.join(map(str, SMALL))}, which a fit to under 10,000 rows has by default; "
-        f"{', '.join(map(str, LARGE))} where it says larger. Peak memory is that of the whole process, Python, torch "
-        'and pandas included. "Seconds in all" are from start to end of the process; rows/s, as the command reports '
-        "them, begin with the first chunk, after imports and after the columns of ids and labels were looked at. The "
-        "bare network encodes rows that are in memory and scaled, in the fastest of six ways, timed before and after "
-        f"each run. {torch.get_num_threads()} threads; a load above 0 before a run is other programs' work. "
-        f"{machine()}. {versions('pyarrow', 'pandas')}\n"
+        f"{', '.join(map(str, LARGE))}, the default from there on, where it says larger. Peak memory is that of the "
+        'whole process, Python, torch and pandas included. "Seconds in all" are from start to end of the process; '
+        "rows/s, as the command reports them, begin with the first chunk, after imports and after the columns of ids "
+        "and labels were looked at. Processor time is that of all threads, less that of the command on one row. The "
+        "bare network encodes rows that are in memory and scaled, in the fastest of six ways (one or all threads to a "
+        "batch, three batch sizes), timed before and after each run. For predict too it is the encoder alone. "
+        f"{torch.get_num_threads()} threads; a load above 0 before a run is other programs' work: with more than "
+        "2 of them waiting for two cores, times depend on who gets a turn, and processor times are what can be "
+        f"compared. {machine()}. {versions('pyarrow', 'pandas')}\n"
     )
     print(text)
     if arguments.write:

@@ -167,6 +167,6 @@ def rows_of(
             id_column=id_column,
             features=fitted.feature_names,
             own_target=fitted.target_name,
-            with_labels=with_labels,
             encoding=encoding_of(fitted.model),
+            with_labels=with_labels,
         )

@@ -196,10 +196,13 @@ def _exactly(frames: Iterable[pd.DataFrame], n_rows: int) -> Iterator[pd.DataFra
     n_held = 0
     for frame in frames:
         rest = frame
+        if not held and len(frame) == n_rows:  # as it mostly is: no copy
+            yield frame
+            continue
         while n_held + len(rest) >= n_rows:
             held.append(rest.iloc[: n_rows - n_held])
             rest = rest.iloc[n_rows - n_held :]
-            yield held[0].reset_index(drop=True) if len(held) == 1 else pd.concat(held, ignore_index=True)
+            yield pd.concat(held, ignore_index=True)
             held, n_held = [], 0
         if len(rest):
             held.append(rest)

@@ -76,8 +76,8 @@ def open_stream(
     features: Collection[str] = (),
     own_target: str | None = None,
     min_rows: int = 1,
-    with_labels: bool = True,
     encoding: Encoding = "numbers",
+    with_labels: bool = True,
 ) -> DataStream:
     """Look at a source and return what yields its rows.
 
@@ -89,11 +89,11 @@ def open_stream(
         Columns of a file that are features whatever they are called, as far as they exist.
     own_target
         Column that is the labels if it exists, is no feature, and none is named.
-    with_labels
-        Whether labels come with the rows. They are checked in any case, but reading text takes its time.
     encoding
         What features may be: complete numbers, or columns of a fitted :class:`aaetools.columns.ColumnCodec`. What kind
         a column is cannot be told from a chunk of it.
+    with_labels
+        Whether labels come with the rows. They are checked in any case, but reading text takes its time.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def open_stream(
     (150, [100, 50])
     """
     path = Path(os.path.expanduser(source))
-    if str(source) in DATASETS or not os.path.exists(path):
+    if (isinstance(source, str) and source in DATASETS) or not os.path.exists(path):
         dataset = load_dataset(source, target=target, unlabeled=unlabeled, id_column=id_column, min_rows=min_rows)
         return _in_memory(dataset if with_labels else replace(dataset, y=None))
     table, target = _with_labels(open_chunks(path), target, id_column)

@@ -69,6 +69,8 @@ Encoding: TypeAlias = "Literal['auto', 'numbers'] | ColumnCodec"
 """What features may be, see :func:`dataset_of`."""
 
 _BLOCK_CELLS = 2**22
+_CACHED_CELLS = 2**18
+"""Cells that stay in a processor's cache while they are checked."""
 
 
 def row_position(row: int) -> str:
@@ -725,22 +727,35 @@ def _features(table: Table, exclude: set[str | None]) -> tuple[tuple[str, ...], 
     positions = [position for position, name in enumerate(table.names) if name not in exclude]
     limits = np.array([MAX_EXACT_INTEGER if kind in "iu" else MAX_MAGNITUDE for kind in kinds])
     X = np.empty((table.n_rows, len(names)), dtype=np.float32)
-    step = max(1, _BLOCK_CELLS // len(names))
+    block = _chunk_block(table, exclude) if table.block is None else table.block
+    step = max(1, (_BLOCK_CELLS if block is None else _CACHED_CELLS) // len(names))
     # block by block, so that a large table is not held in float64 as a whole
     for start in range(0, table.n_rows, step):
         rows = slice(start, start + step)
-        if table.block is None:
+        if block is None:
             part = table.columns.iloc[rows, positions].to_numpy(dtype=np.float64, na_value=np.nan)
         else:
             # long doubles may become infinite and odd NaNs complain; both are refused below
             with np.errstate(over="ignore", invalid="ignore"):
-                part = table.block[rows].astype(np.float64)
+                part = block[rows].astype(np.float64)
         usable = np.abs(part) <= limits  # False for NaN
         if not usable.all():
             row, column = (int(index) for index in np.argwhere(~usable)[0])
             _refuse_cell(table, part[row, column], kinds[column], start + row, names[column])
         X[rows] = part
     return names, X
+
+
+def _chunk_block(table: Table, exclude: set[str | None]) -> NDArray[Any] | None:
+    """Return a chunk's features as one array, which costs nothing if they lie in one already; None for unlike types."""
+    import numpy as np
+
+    if not table.is_chunk:  # a large table could have to be copied as a whole
+        return None
+    features = table.columns.drop(columns=[name for name in table.names if name in exclude])
+    types = set(features.dtypes)
+    alike = len(types) == 1 and all(isinstance(kind, np.dtype) and kind.kind in "iuf" for kind in types)
+    return features.to_numpy() if alike else None
 
 
 def _feature_kind(table: Table, name: str) -> str:
