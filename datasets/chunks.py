@@ -360,6 +360,8 @@ def _arrow_chunks(
             part = Table(path=path, columns=frame, locate=locate, first_row=start)
             yield replace(part, is_chunk=len(frame) < length)
             start += len(frame)
+        if start != length:  # a damaged file may end early without a word
+            raise refused(path, f"announces {length:,} rows, but {start:,} could be read; truncated or damaged")
 
     return TableChunks(path=path, length=length, column_names=tuple(names), chunks=chunks, locate=locate)
 
