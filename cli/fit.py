@@ -33,6 +33,7 @@ from aaetools.cli.options import (
     SettingType,
     ShapeType,
     UmapType,
+    data_home_option,
     device_option,
     explorer_option,
     force_option,
@@ -170,6 +171,7 @@ Examples:
     help="Category that stands for unlabelled, besides empty cells and -1.",
 )
 @id_column_option
+@data_home_option
 @click.option(
     "--image-shape",
     type=ShapeType(),
@@ -346,9 +348,9 @@ Examples:
 def fit(ctx: click.Context, /, **options: Any) -> None:
     """Train on data and write a run folder with a report.
 
-    DATA is a bundled data set (see 'aaetools datasets list'), a csv, tsv, parquet, npz, npy or IDX file, or a folder of
-    parquet files or pictures. A part of the rows is held out, most labels are hidden, and accuracy is measured on rows
-    that training never saw.
+    DATA is the name of a data set (see 'aaetools datasets list'), a csv, tsv, parquet, npz, npy, h5ad or IDX file, or a
+    folder of parquet files or pictures. A part of the rows is held out, most labels are hidden, and accuracy is
+    measured on rows that training never saw.
     """
     command = ctx.obj if isinstance(ctx.obj, str) else ctx.command_path
     run = options["resume"]

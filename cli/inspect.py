@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aaetools.cli.options import DataType, id_column_option, json_option
+from aaetools.cli.options import DataType, data_home_option, id_column_option, json_option
 from aaetools.cli.results import text_table
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ Examples:
     help="Category that stands for unlabelled, besides empty cells and -1.",
 )
 @id_column_option
+@data_home_option
 @json_option
 def inspect(data: str, target: str | None, unlabeled: str | None, id_column: str | None, as_json: bool) -> None:
     """Say what is understood of DATA, what looks like trouble, and what to type next.

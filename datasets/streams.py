@@ -191,7 +191,8 @@ def _with_labels(table: TableChunks, target: str | None, id_column: str | None) 
     keys = pd.DataFrame(index=range(table.n_rows))
     if kept:
         keys = pd.concat([part.columns[kept] for part in table.chunks(table.chunk_size, kept)], ignore_index=True)
-    found = match_labels(Table(path=table.path, columns=keys, locate=table.locate), labels, name, key)
+    ids = Table(path=table.path, columns=keys, id_name=table.id_name, locate=table.locate)
+    found = match_labels(ids, labels, name, key)
     position = label_position(table)
 
     def chunks(n_rows: int, columns: Collection[str] | None) -> Iterator[Table]:

@@ -95,6 +95,8 @@ class Columns(ABC):
         One feature name per column of a block of numbers which are all features; empty where there is no block.
     unusable
         Columns that exist but cannot be labels or row ids: name to reason.
+    id_name
+        Column of row ids unless another is named; None to look for one.
     text
         Whether cells were text, so that types are guesses: "-1" among words is unlabelled too, and labels
         that are all numbers once the unlabelled cells are gone become integers.
@@ -103,6 +105,7 @@ class Columns(ABC):
     path: Path
     block_names: tuple[str, ...]
     unusable: Mapping[str, str]
+    id_name: str | None
     text: bool
 
     @property
@@ -166,6 +169,8 @@ class Table(Columns):
         Shape of a row of ``block`` before it was flattened, or None.
     unusable
         Columns that exist but cannot be labels or row ids: name to reason.
+    id_name
+        Column of row ids unless another is named; None to look for one.
     text
         Whether cells were text, so that types are guesses: "-1" among words is unlabelled too, and labels
         that are all numbers once the unlabelled cells are gone become integers.
@@ -183,6 +188,7 @@ class Table(Columns):
     block_names: tuple[str, ...] = ()
     image_shape: tuple[int, ...] | None = None
     unusable: Mapping[str, str] = field(default_factory=dict)
+    id_name: str | None = None
     text: bool = False
     locate: Callable[[int], str] = row_position
     first_row: int = 0
@@ -451,6 +457,8 @@ def _find_ids(
         if id_column == target:
             raise table.error("cannot be both the labels and the row ids", column=id_column)
         return _named(table, id_column, "row ids")
+    if table.id_name is not None and table.id_name != target and table.id_name not in certain:
+        return table.id_name
     found = [name for name in table.names if name.lower() in ID_NAMES and name != target and name not in certain]
     if len(found) > 1:
         raise table.error(f"more than one column may hold row ids ({listing(found)}); name it with id_column=")

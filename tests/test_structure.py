@@ -22,7 +22,7 @@ FOLDERS = {
 
 LAYERS = [
     {"exceptions", "memory", "staging"},
-    {"sealed", "sinks"},
+    {"annotated", "sealed", "sinks"},
     {"labels", "priors", "preprocessing", "columns", "losses", "networks", "propagation"},
     {"reconstruction"},
     {"model_selection"},
@@ -96,7 +96,7 @@ def test_imports_point_one_way(module: str) -> None:
 
 @pytest.mark.parametrize("module", [name for name in MODULES if part(name) == "datasets"])
 def test_datasets_need_no_torch(module: str) -> None:
-    allowed = {"aaetools", "numpy", "pandas", "sklearn", "pyarrow", "scipy", "PIL"}
+    allowed = {"aaetools", "numpy", "pandas", "sklearn", "pyarrow", "scipy", "PIL", "h5py"}
     for imported in imports(MODULES[module]):
         top = imported.split(".")[0]
         assert top in allowed or top in sys.stdlib_module_names, f"{module} imports {imported}"

@@ -30,10 +30,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
 from aaetools.columns import ColumnCodec, Layout, data_frame, is_mixed
+from aaetools.estimators.inputs import is_annotated, is_lazy_frame, matrix_of, written_out
 from aaetools.exceptions import DataError, LabelError, ModelFileError
 from aaetools.labels import UNLABELED, encode_labels, is_unlabeled
 from aaetools.losses import reconstruction_loss
-from aaetools.memory import physical_memory
 from aaetools.networks import ARCHITECTURES, Discriminator, WithDispersion
 from aaetools.preprocessing import SCALINGS, InputScaler
 from aaetools.priors import PRIORS, Prior, SampledPrior, default_n_dims, make_prior
@@ -275,12 +275,13 @@ class AdversarialAutoencoder(
         Parameters
         ----------
         X
-            Rows, shape (n_rows, n_features), or images, shape (n_rows, height, width[, channels]). A sparse matrix is
-            written out with its zeros; one that would fill over half of the memory is refused. A data frame may hold
-            categories, booleans, dates and gaps, see :mod:`aaetools.columns`; an array may not.
+            Rows, shape (n_rows, n_features), or images, shape (n_rows, height, width[, channels]): an array, a data
+            frame of pandas or polars, or an AnnData object, of which ``X`` and ``var_names`` are taken. A sparse
+            matrix is written out with its zeros; one that would fill over half of the memory is refused. A data
+            frame may hold categories, booleans, dates and gaps, see :mod:`aaetools.columns`; an array may not.
         y
             One label per row, shape (n_rows,): integers, strings or booleans; unlabelled rows hold ``unlabeled``,
-            None, NaN or pd.NA. None for no labels at all.
+            None, NaN or pd.NA. None for no labels at all. Of an AnnData object, say ``adata.obs["cell_type"]``.
 
         Raises
         ------
@@ -520,10 +521,14 @@ class AdversarialAutoencoder(
 
     def _flatten_images(self, X: Any) -> tuple[Any, tuple[int, ...] | None]:
         """Flatten an array of images and return its sample shape, write a sparse matrix out; leave all else alone."""
+        if is_annotated(X):
+            return matrix_of(X), None
+        if is_lazy_frame(X):
+            raise DataError("X is a lazy frame, whose rows are not there yet; give X.collect()")
         if isinstance(X, np.ndarray) and X.ndim in (3, 4):
             return X.reshape(len(X), -1), tuple(X.shape[1:])
         if issparse(X):
-            return _written_out(X), None
+            return written_out(X), None
         return X, None
 
     def _given_image_shape(self, n_features: int) -> tuple[int, ...]:
@@ -915,25 +920,6 @@ class AdversarialAutoencoder(
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-
-def _written_out(X: Any) -> NDArray[Any]:
-    """Return a sparse matrix with its zeros, real numbers as float32, unless that fills the memory.
-
-    The rows are needed twice, as they are and scaled.
-    """
-    n_bytes = 2 * 4 * math.prod(X.shape)
-    physical = physical_memory()
-    if n_bytes > physical // 2:
-        raise DataError(
-            f"X is sparse, shape {X.shape}; with its zeros it needs {n_bytes / 2**30:,.1f} GiB, more than half of this "
-            f"machine's {physical / 2**30:,.1f} GiB; take fewer rows at once, or fewer columns (TruncatedSVD)"
-        )
-    if X.dtype.kind in "biuf":
-        with np.errstate(over="ignore"):  # infinity is refused with the rest
-            X = X.astype(np.float32)
-    rows: NDArray[Any] = X.toarray()
-    return rows
 
 
 def _log_counts(X: NDArray[Any]) -> NDArray[Any]:

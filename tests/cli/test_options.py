@@ -116,7 +116,7 @@ def test_one_setting_brings_no_other() -> None:
 
 def test_completion_offers_bundled_data_and_files() -> None:
     offered = options.DataType().shell_complete(click.Context(fit), fit.params[0], "di")
-    assert [item.value for item in offered] == ["digits", "digits_imbalanced", "di"]
+    assert [item.value for item in offered] == ["digits", "digits_imbalanced", "digits_noisy", "di"]
     assert offered[-1].type == "file"
     labels = LabelsType().shell_complete(click.Context(fit), fit.params[0], "")
     assert [item.value for item in labels] == ["partial", "full", "none"]

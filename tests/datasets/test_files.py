@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,6 +25,8 @@ from aaetools.cli.main import main
 from aaetools.columns import ColumnCodec
 from aaetools.datasets import DATASETS, READERS, Dataset, load_dataset, open_stream
 from aaetools.exceptions import DataError, LabelError
+
+pytestmark = pytest.mark.usefixtures("h5ad_in_this_process")
 
 
 def npy(array: Any) -> bytes:
@@ -79,6 +82,19 @@ def idx(array: Any, code: int = 8) -> bytes:
     return bytes([0, 0, code, values.ndim]) + np.array(values.shape, dtype=">u4").tobytes() + values.tobytes()
 
 
+def h5ad(X: Any, **obs: Any) -> bytes:
+    """Return a matrix as the bytes of a h5ad file; any name can be given with its array."""
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file["X"] = X
+        file["obs/_index"] = [f"r{row}".encode() for row in range(len(X))]
+        file["var/_index"] = [f"v{column}".encode() for column in range(np.shape(X)[1])]
+        file["obs"].attrs["column-order"] = np.array(list(obs), dtype=h5py.string_dtype())
+        for name, values in obs.items():
+            file[f"obs/{name}"] = values
+    return buffer.getvalue()
+
+
 def sparse(matrix: Any, **parts: Any) -> bytes:
     """Return a sparse matrix as scipy saves it, with some of its arrays replaced."""
     buffer = io.BytesIO()
@@ -98,6 +114,7 @@ GOOD_PARQUET = parquet(a=[1.0, 2.0, 3.0], label=["u", "v", "u"])
 GOOD_NPZ = npz(X=X, y=[0, 1, 0, 1])
 CSR = scipy.sparse.csr_array(X)
 PACKED = gzip.compress(b"a,b,label\n1,2.5,u\n3,4.5,v\n5,-6e3,\n", mtime=0)
+ANNOTATED = h5ad(X, label=[0, 1, 0, -1])
 IMAGES = idx(np.arange(24).reshape(3, 2, 4))
 Case = tuple[str, str | bytes, dict[str, Any], tuple[str, ...]]
 
@@ -122,7 +139,7 @@ BAD: dict[str, Case] = {
     "npy named npz": ("d.npz", npy(X), {}, ("npy", "rename it to .npy")),
     "csv named parquet": ("d.parquet", "a,b\n1,2\n3,4\n", {}, ("not a parquet file", "wrong suffix")),
     "csv named npz": ("d.npz", "a,b\n1,2\n3,4\n", {}, ("not a zip archive", "wrong suffix")),
-    "HDF5 named csv": ("d.csv", b"\x89HDF\r\n\x1a\n", {}, ("HDF5", "convert")),
+    "HDF5 named csv": ("d.csv", b"\x89HDF\r\n\x1a\n", {}, ("HDF5", ".h5ad", "convert")),
     "web page named csv": ("d.csv", "\n<!DOCTYPE html><html>", {}, ("web page",)),
     "UTF-16": ("d.csv", "a,b\n1,2\n3,4\n".encode("utf-16"), {}, ("UTF-16", "save it as UTF-8")),
     # text
@@ -424,6 +441,14 @@ BAD: dict[str, Case] = {
     "sparse of objects": ("d.npz", sparse(CSR, data=np.array([{}])), {}, ("sparse matrix", "Python objects")),
     "sparse of complex numbers": ("d.npz", sparse(CSR * 1j), {}, ("sparse matrix", "numbers")),
     "sparse with NaN": ("d.npz", sparse(CSR * np.nan), {}, ("row 0", "column 'x1'", "missing")),
+    # h5ad; more of them in test_h5ad.py
+    "csv named h5ad": ("d.h5ad", "a,b\n1,2\n3,4\n", {}, ("not a HDF5 file", "wrong suffix")),
+    "h5ad named csv": ("d.csv", ANNOTATED, {}, ("a HDF5 file", "rename it to .h5ad")),
+    "h5ad cut in the middle": ("d.h5ad", ANNOTATED[: len(ANNOTATED) // 2], {}, ("truncated or damaged",)),
+    "h5ad with NaN": ("d.h5ad", h5ad(X * np.nan), {}, ("row 0", "column 'v0'", "missing")),
+    "h5ad without rows": ("d.h5ad", h5ad(X[:0]), {}, ("no rows",)),
+    "h5ad with a measurement as label": ("d.h5ad", h5ad(X, label=[0.5, 1, 2, 3]), {}, ("'label'", "measurement")),
+    "h5ad without the key": ("d.h5ad", h5ad(X, kind=[0, 1, 0, 1]), {"target": "knd"}, ("'knd'", "mean 'kind'")),
     "npy of the future": ("d.npy", header("'<f8'", "(0, 1)", b"\x09\x00"), {}, ("version",)),
 }
 
@@ -599,6 +624,7 @@ def test_running_out_of_memory_is_a_data_error(tmp_path: Path, monkeypatch: pyte
         (".npz", GOOD_NPZ),
         (".npz", sparse(CSR)),
         (".parquet", GOOD_PARQUET),
+        (".h5ad", ANNOTATED),
         (".csv.gz", PACKED),
         (".idx.gz", gzip.compress(IMAGES, mtime=0)),
     ],
@@ -645,6 +671,7 @@ GOOD: dict[str, bytes] = {
     ".parquet": GOOD_PARQUET,
     ".npz": GOOD_NPZ,
     ".npy": npy(X),
+    ".h5ad": ANNOTATED,
     ".csv.gz": PACKED,
     ".tsv.gz": gzip.compress(b"a\tb\n1\t2\n3\t4\n", mtime=0),
     ".idx": IMAGES,
@@ -699,7 +726,8 @@ def grown(draw: Callable[..., Any], content: bytes) -> bytes:
     return content[:start] + new + content[start:]
 
 
-@pytest.mark.parametrize("suffix", READERS)
+# the HDF5 library may crash or hang on damaged files: these need a process of their own, as in test_h5ad.py
+@pytest.mark.parametrize("suffix", [suffix for suffix in READERS if suffix != ".h5ad"])
 @given(data=st.data())
 @settings(max_examples=60, deadline=None)
 def test_damaged_files_raise_nothing_but_data_errors(

@@ -19,6 +19,8 @@ from hypothesis.extra import numpy as hnp
 from aaetools.datasets import READERS, Dataset, load_dataset
 from aaetools.exceptions import DataError
 
+pytestmark = pytest.mark.usefixtures("h5ad_in_this_process")
+
 FRAME = pd.DataFrame({"a": [1.5, 2.5, 3.5], "b": [1, 2, 3], "c": [True, False, True], "label": ["cat", "dog", "cat"]})
 EXPECTED = np.array([[1.5, 1, 1], [2.5, 2, 0], [3.5, 3, 1]], dtype=np.float32)
 
@@ -32,6 +34,13 @@ def save(path: Path, frame: pd.DataFrame, **kwargs: Any) -> Path:
         np.savez(path, X=features.astype(float), label=frame["label"].to_numpy().astype(str))
     elif path.suffix == ".npy":
         np.save(path, frame.drop(columns="label").astype(float).to_numpy())
+    elif path.suffix == ".h5ad":
+        from anndata import AnnData
+
+        features = frame.drop(columns="label").astype(float)
+        names = [str(row) for row in range(len(frame))]
+        obs = pd.DataFrame({"label": frame["label"].to_numpy()}, index=names)
+        AnnData(features.to_numpy(), obs=obs, var=pd.DataFrame(index=features.columns)).write_h5ad(path)
     elif "idx" in path.name:
         X = frame.drop(columns="label").astype(">f8").to_numpy()
         content = bytes([0, 0, 14, 2]) + np.array(X.shape, dtype=">u4").tobytes() + X.tobytes()
@@ -56,7 +65,7 @@ def test_every_format_gives_the_same_rows(tmp_path: Path, suffix: str, as_text: 
     assert isinstance(data.X, pd.DataFrame) == (suffix in (".parquet", ".csv", ".tsv", ".csv.gz", ".tsv.gz"))
     assert data.name == ("petsidx3-ubyte" if "ubyte" in suffix else "pets")
     assert data.source == str(path)
-    assert data.row_ids.tolist() == [0, 1, 2]
+    assert data.row_ids.tolist() == (["0", "1", "2"] if suffix == ".h5ad" else [0, 1, 2])
     if suffix == ".npy" or "idx" in suffix:
         assert (data.y, data.target_name) == (None, None)
     else:
