@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from aaetools.annotated import H5adSink
 from aaetools.exceptions import AAEToolsError, RunFolderError
 from aaetools.staging import file_beside, put_in_place
 
@@ -181,6 +182,7 @@ SINKS: dict[str, Callable[[Path, Layout], Sink]] = {
     ".parquet": _Parquet,
     ".csv": _Csv,
     ".npy": _Npy,
+    ".h5ad": H5adSink,
 }
 """Suffix to what is called with the path of a file to write and the layout of what will be written."""
 

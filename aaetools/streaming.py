@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 
 from aaetools.analysis.progress import Progress, tell
+from aaetools.columns import ColumnCodec
 from aaetools.datasets import Dataset, DataStream, open_stream
 from aaetools.datasets.messages import listing, quote
 from aaetools.exceptions import DataError, LabelError
@@ -32,6 +33,7 @@ from aaetools.sinks import CLASS_SINKS, SINKS, Layout, Part, Sink, check_out_fil
 
 __all__ = [
     "Streamed",
+    "encoding_of",
     "has_own_names",
     "matched_features",
     "predict_file",
@@ -116,7 +118,14 @@ def transform_file(
     """
     place = Path(out)
     check_out_file(place, force, tuple(SINKS))
-    stream = open_stream(source, target=target, id_column=id_column, features=_names_of(model), with_labels=False)
+    stream = open_stream(
+        source,
+        target=target,
+        id_column=id_column,
+        features=_names_of(model),
+        encoding=encoding_of(model),
+        with_labels=False,
+    )
     return write_codes(model, stream, partial(open_sink, place), chunk_rows=chunk_rows, progress=progress)
 
 
@@ -152,7 +161,14 @@ def predict_file(
     """
     place = Path(out)
     check_out_file(place, force, CLASS_SINKS)
-    stream = open_stream(source, target=target, unlabeled=unlabeled, id_column=id_column, features=_names_of(model))
+    stream = open_stream(
+        source,
+        target=target,
+        unlabeled=unlabeled,
+        id_column=id_column,
+        features=_names_of(model),
+        encoding=encoding_of(model),
+    )
     opened = partial(open_sink, place)
     compare = target is not None
     return write_classes(model, stream, opened, compare=compare, chunk_rows=chunk_rows, progress=progress)
@@ -261,6 +277,12 @@ def _given_codes(y: NDArray[Any], code_of: dict[str, int]) -> NDArray[np.int64]:
 # Matching columns
 
 
+def encoding_of(model: Any) -> ColumnCodec | Literal["numbers"]:
+    """Return what a fitted estimator can take: columns of its kinds, or complete numbers."""
+    columns: ColumnCodec | None = getattr(model, "columns_", None)
+    return "numbers" if columns is None else columns
+
+
 def has_own_names(dataset: Dataset) -> bool:
     """Tell whether the features have names of their own, not numbers that the loader made up, nor pixels."""
     made_up = tuple(f"x{i}" for i in range(dataset.n_features))
@@ -289,15 +311,18 @@ def matched_features(dataset: Dataset, model: Any, names: Collection[str] = ()) 
     X = dataset.X
     if given != known and set(given) == set(known):
         position = {name: index for index, name in enumerate(given)}
-        X = X[:, [position[name] for name in known]]
-    elif given != known and named and has_own_names(dataset):
+        order = [position[name] for name in known]
+        X = X[:, order] if isinstance(X, np.ndarray) else X.iloc[:, order]
+    elif given != known and named and (has_own_names(dataset) or encoding_of(model) != "numbers"):
         raise DataError(_difference(dataset, known))
     elif X.shape[1] != model.n_features_in_:
         raise DataError(
             f"{quote(dataset.source or dataset.name)}: has {X.shape[1]} features, but the model was fitted with "
             f"{model.n_features_in_}"
         )
-    return pd.DataFrame(X, columns=list(model.feature_names_in_), copy=False) if named else X
+    if not named or not isinstance(X, np.ndarray):
+        return X
+    return pd.DataFrame(X, columns=list(model.feature_names_in_), copy=False)
 
 
 def _difference(dataset: Dataset, known: tuple[str, ...]) -> str:

@@ -26,13 +26,17 @@ from random import Random
 import numpy as np
 import pandas as pd
 import scipy.sparse
+from anndata import AnnData
 from PIL import Image
 from tables import RESULTS, machine, markdown_table, versions
 
-from aaetools.datasets import inspect_data, load_dataset
+from aaetools.columns import ColumnCodec
+from aaetools.datasets import h5ad, inspect_data, load_dataset
 from aaetools.exceptions import DataError
 
 SLOW = 5.0
+h5ad.PATIENCE = 10.0  # a minute for users
+OWN_PROCESS_SHARE = 8  # times the time of other formats: a process is started for every file
 MEMORY = 2**30  # bytes of address space beyond what the process has when it starts to read
 ODD = (
     b"\0",
@@ -50,8 +54,11 @@ ODD = (
 EARLIER = """\
 Two findings of an earlier run are mended, and tests hold them: text in a npy or npz array beyond the last Unicode \
 character ended in a SystemError of numpy, and a PNG whose last part claims up to 4 GiB made Pillow ask for as much \
-memory.
+memory. A third is why h5ad files are read in a process of their own: on one of the first damaged ones the HDF5 \
+library never came to an end.
 """
+LOST = "refused because the library below broke down or was given up"
+GOOD = ("loaded", "refused", LOST)
 X = np.arange(24.0).reshape(6, 4)
 TEXT = b"id,a,b,label\nr1,1,2.5,u\nr2,3,4.5,v\nr3,5,-6e3,\nr4,7,8,u\n"
 
@@ -66,6 +73,17 @@ def idx(array: np.ndarray) -> bytes:
     return bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes() + array.astype("u1").tobytes()
 
 
+def annotated(folder: Path, X: object) -> bytes:
+    """Return a small h5ad file."""
+    path = folder / "seed.h5ad"
+    obs = {
+        "label": pd.Categorical(["u", "v", None, "u", "v", "u"]),
+        "n": pd.array([1, None, 3, 4, 5, 6], dtype="Int64"),
+    }
+    AnnData(X, obs=pd.DataFrame(obs, index=list("abcdef")), var=pd.DataFrame(index=list("wxyz"))).write_h5ad(path)
+    return path.read_bytes()
+
+
 def seeds() -> dict[str, tuple[str, bytes]]:
     """Return, for every reader, the file that is changed and what a valid one holds."""
     frame = pd.DataFrame({"a": [1.0, 2, 3], "n": [1, 2, 3], "b": [True, False, True], "label": ["u", "v", None]})
@@ -74,6 +92,8 @@ def seeds() -> dict[str, tuple[str, bytes]]:
     picture = saved(lambda file: Image.fromarray(np.arange(64, dtype="u1").reshape(8, 8)).save(file, "PNG"))
     photo = saved(lambda file: Image.fromarray(np.arange(192, dtype="u1").reshape(8, 8, 3)).save(file, "JPEG"))
     sparse = scipy.sparse.csr_array(np.eye(5, 6))
+    with tempfile.TemporaryDirectory() as place:
+        cells = [annotated(Path(place), matrix) for matrix in (X, scipy.sparse.csr_matrix(X))]
     return {
         "csv": ("d.csv", TEXT),
         "tsv": ("d.tsv", TEXT.replace(b",", b"\t")),
@@ -86,6 +106,8 @@ def seeds() -> dict[str, tuple[str, bytes]]:
         "sparse npz, coo": ("d.npz", saved(lambda file: scipy.sparse.save_npz(file, sparse.tocoo()))),
         "idx": ("d-idx3-ubyte", idx(images)),
         "idx.gz": ("d.idx.gz", gzip.compress(idx(images), mtime=0)),
+        "h5ad": ("d.h5ad", cells[0]),
+        "h5ad, csr": ("d.h5ad", cells[1]),
         "labels, csv": ("labels.csv", b"id,kind\nr1,x\nr3,y\n"),
         "labels, npy": ("labels.npy", saved(lambda file: np.save(file, np.array(["x", "y", "x", "y"])))),
         "labels, idx": ("labels-idx1-ubyte", idx(np.arange(4))),
@@ -135,6 +157,13 @@ def mutated(name: str, content: bytes, random: Random) -> bytes:
     return changed(content, random)
 
 
+def usable(X: np.ndarray | pd.DataFrame) -> bool:
+    """Tell whether features are finite and not too large, encoded if they have to be."""
+    if isinstance(X, pd.DataFrame):
+        X = ColumnCodec.fit(X).encode(X) / 2  # counted from the median, which may be as large itself
+    return bool(np.isfinite(X).all() and np.abs(X).max(initial=0) <= 1.01e30)
+
+
 def attempt(folder: Path, path: Path, random: Random) -> str:
     """Load what was written; return "loaded", "refused", or what is wrong with the reader."""
     is_labels = path.name.startswith("labels")
@@ -147,11 +176,11 @@ def attempt(folder: Path, path: Path, random: Random) -> str:
             warnings.simplefilter("error")
             data = look(source, target=target)
         outcome = "loaded"
-        if look is load_dataset and not (np.isfinite(data.X).all() and np.abs(data.X).max(initial=0) <= 1.01e30):
+        if look is load_dataset and not usable(data.X):
             outcome = "loaded a value that is not usable"
     except DataError as error:
         message = str(error)
-        outcome = "refused"
+        outcome = LOST if "the HDF5 library" in message else "refused"
         if "does not fit into memory" in message:
             outcome = f"more than {MEMORY >> 20} MiB of memory"
         elif not message.isprintable():
@@ -160,7 +189,8 @@ def attempt(folder: Path, path: Path, random: Random) -> str:
         place = traceback.extract_tb(error.__traceback__)[-1]
         outcome = f"{type(error).__name__} in {Path(place.filename).name}:{place.lineno}: {str(error)[:80]}"
     seconds = time.perf_counter() - started
-    return f"{seconds:.0f} s" if seconds > SLOW else outcome
+    patience = h5ad.PATIENCE if path.suffix == ".h5ad" else 0
+    return f"{seconds:.0f} s" if seconds > SLOW + patience else outcome
 
 
 def fuzz(kind: str, seconds: float, seed: int, results: multiprocessing.Queue) -> None:
@@ -185,7 +215,7 @@ def fuzz(kind: str, seconds: float, seed: int, results: multiprocessing.Queue) -
             path.write_bytes(mutated(name, content, random))
             outcome = attempt(folder, path, random)
             outcomes[outcome] = outcomes.get(outcome, 0) + 1
-            if outcome not in ("loaded", "refused"):
+            if outcome not in GOOD:
                 print(f"{kind}: {outcome}: {path.read_bytes()[:300]!r}", flush=True)
     results.put(outcomes)
 
@@ -198,35 +228,40 @@ def main() -> None:
     arguments = parser.parse_args()
     kinds = [arguments.only] if arguments.only else list(seeds())
     context = multiprocessing.get_context("fork")
-    rows, findings, total = [], [], 0
+    rows, findings, total, lost = [], [], 0, 0
+    shares = {kind: OWN_PROCESS_SHARE if kind.startswith("h5ad") else 1 for kind in kinds}
     for kind in kinds:
         results = context.Queue()
-        worker = context.Process(target=fuzz, args=(kind, arguments.seconds / len(kinds), arguments.seed, results))
+        seconds = arguments.seconds * shares[kind] / sum(shares.values())
+        worker = context.Process(target=fuzz, args=(kind, seconds, arguments.seed, results))
         worker.start()
         try:
-            outcomes = results.get(timeout=arguments.seconds / len(kinds) + 60)
+            outcomes = results.get(timeout=seconds + 60)
         except Exception:  # the queue's Empty: the process died or hangs
             outcomes = {}
         worker.join(1)
         if worker.is_alive() or worker.exitcode:
             outcomes[f"the process ended with {worker.exitcode}"] = 1
             worker.kill()
-        wrong = {what: n for what, n in outcomes.items() if what not in ("loaded", "refused")}
+        wrong = {what: n for what, n in outcomes.items() if what not in GOOD}
         n = sum(outcomes.values())
         total += n
         findings += [f"- {kind}: {what} ({count} times)" for what, count in wrong.items()]
-        counts = (n, outcomes.get("refused", 0), outcomes.get("loaded", 0), len(wrong))
+        lost += outcomes.get(LOST, 0)
+        counts = (n, outcomes.get("refused", 0) + outcomes.get(LOST, 0), outcomes.get("loaded", 0), len(wrong))
         rows.append([kind, *(f"{count:,}" for count in counts)])
         print(rows[-1], flush=True)
     found = "\n".join(findings) or "None."
     text = (
         "# Damaged files\n\n"
         f"{total:,} changed files in {arguments.seconds:.0f} s, seed {arguments.seed}. A changed file that loads is no "
-        "finding: a digit may have become another digit.\n\n"
+        "finding: a digit may have become another digit. For every h5ad file a process is started, so that there are "
+        f"fewer of them; {lost} of these processes broke down, or were given up after {h5ad.PATIENCE:.0f} s without a "
+        "sign of life, and the files were refused.\n\n"
         + markdown_table(["format", "files", "refused with one line", "loaded", "findings"], rows)
         + f"\nFindings of this run:\n\n{found}\n\n{EARLIER}\n"
         f"Made by `OMP_NUM_THREADS=1 python benchmarks/fuzz_readers.py --seconds {arguments.seconds:.0f} --seed "
-        f"{arguments.seed}` on {machine()}; {versions('pandas', 'pyarrow', 'scipy', 'pillow')}.\n"
+        f"{arguments.seed}` on {machine()}; {versions('pandas', 'pyarrow', 'scipy', 'pillow', 'h5py')}.\n"
     )
     if not arguments.only:
         RESULTS.mkdir(exist_ok=True)

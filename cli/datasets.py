@@ -1,4 +1,4 @@
-"""``aaetools datasets``: what is bundled."""
+"""``aaetools datasets``: what is bundled, and what is fetched."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from aaetools.cli.options import json_option
+from aaetools.cli.options import data_home_option, json_option
 from aaetools.cli.output import columns
 from aaetools.exceptions import DataError
 
 if TYPE_CHECKING:
     from aaetools.datasets import DataCard
+    from aaetools.datasets.downloads import RemoteFile
 
 __all__ = ["datasets"]
 
@@ -24,6 +25,7 @@ _FILES = {
     "breast_cancer": "breast_cancer.csv",
     "digits": "digits.csv.gz",
     "digits_imbalanced": "digits.csv.gz",
+    "digits_noisy": "digits.csv.gz",
     "iris": "iris.csv",
     "wine": "wine_data.csv",
 }
@@ -44,12 +46,13 @@ _name_argument = click.argument("name", metavar="NAME", shell_complete=_complete
 Examples:
   aaetools datasets
   aaetools datasets show wine
+  aaetools datasets fetch mnist
   aaetools fit wine
 """,
 )
 @click.pass_context
 def datasets(ctx: click.Context) -> None:
-    """List the bundled data sets and show what they are.
+    """List the data sets that have a name, and show what they are.
 
     Without a command they are listed.
     """
@@ -60,15 +63,15 @@ def datasets(ctx: click.Context) -> None:
 @datasets.command("list", epilog="\b\nExample:\n  aaetools datasets list --json")
 @json_option
 def list_(as_json: bool) -> None:
-    """List the bundled data sets."""
+    """List the bundled data sets and those that are fetched."""
     from aaetools.datasets import DATASETS
 
     if as_json:
         click.echo(json.dumps([_describe(card) for card in DATASETS.values()]))
         return
-    rows = [("NAME", "ROWS", "FEATURES", "CLASSES", "WHAT")]
+    rows = [("NAME", "ROWS", "FEATURES", "CLASSES", "FROM", "WHAT")]
     rows += [
-        (card.name, f"{card.n_rows:,}", str(card.n_features), str(len(card.classes)), card.title)
+        (card.name, f"{card.n_rows:,}", str(card.n_features), str(len(card.classes)), _origin(card), card.title)
         for card in DATASETS.values()
     ]
     click.echo(columns(rows))
@@ -85,29 +88,67 @@ def show(name: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(facts))
         return
-    click.echo(columns([(key.replace("_", " "), _shown(value)) for key, value in facts.items() if value]))
+    rows = []
+    for key, value in facts.items():
+        lines = value if key in ("files", "mirrors") else [_shown(value)] if value else []
+        rows += [(key.replace("_", " ") if line is lines[0] else "", line) for line in lines]
+    click.echo(columns(rows))
 
 
 @datasets.command(epilog="\b\nExample:\n  aaetools datasets path iris")
 @_name_argument
+@data_home_option
 def path(name: str) -> None:
-    """Print the path of the file that the data set NAME is read from.
+    """Print where the data set NAME is read from.
 
-    The files come with scikit-learn. Generated data sets have none.
+    That is one file of scikit-learn, or the folder of fetched files. Generated data sets have none.
     """
     click.echo(_file_of(name))
 
 
-def _file_of(name: str) -> Path:
+@datasets.command(
+    epilog="""\b
+Examples:
+  aaetools datasets fetch mnist
+  aaetools datasets fetch fashion_mnist --data-home data
+"""
+)
+@_name_argument
+@data_home_option
+def fetch(name: str) -> None:
+    """Fetch the files of the data set NAME.
+
+    Those that are there already are only checked; then their folder is printed. Any command that is given NAME does the
+    same. An interrupted fetch is gone on with.
+    """
     from aaetools.datasets import dataset_card
+    from aaetools.datasets.downloads import fetched_files
 
     card = dataset_card(name)
+    if card.download is None:
+        raise DataError(f"data set {card.name!r} is {_origin(card)}; there is nothing to fetch")
+    click.echo(fetched_files(card.download)[0].parent)
+
+
+def _file_of(name: str) -> Path:
+    from aaetools.datasets import dataset_card
+    from aaetools.datasets.downloads import fetched_files
+
+    card = dataset_card(name)
+    if card.download is not None:
+        return fetched_files(card.download, fetch=False)[0].parent
     if name not in _FILES:
         raise DataError(f"data set {card.name!r} has no file: it is {card.source}")
     package = find_spec("sklearn")  # found, not imported
     if package is None or package.origin is None:
         raise DataError("scikit-learn is not installed, and the bundled files come with it")
     return Path(package.origin).parent / "datasets" / "data" / _FILES[name]
+
+
+def _origin(card: DataCard) -> str:
+    if card.download is not None:
+        return "fetched"
+    return "generated" if card.kind == "synthetic" else "bundled"
 
 
 def _describe(card: DataCard) -> dict[str, Any]:
@@ -124,7 +165,18 @@ def _describe(card: DataCard) -> dict[str, Any]:
         "licence": card.licence,
         "source": card.source,
         "sha256": card.sha256 or None,
+        "origin": _origin(card),
+        "files": [] if card.download is None else [_checksum(file) for file in card.download.files],
+        "mirrors": [] if card.download is None else list(card.download.mirrors),
     }
+
+
+def _checksum(file: RemoteFile) -> str:
+    """Return a file's name with the hash that it is compared with."""
+    name = file.name.removesuffix(".gz")
+    if file.sha256:
+        return f"{name} SHA-256 {file.sha256}"
+    return f"{file.name} SHA-256 {file.packed_sha256}, or unpacked MD5 {file.md5}"
 
 
 def _shown(value: Any) -> str:

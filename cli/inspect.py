@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aaetools.cli.options import DataType, id_column_option, json_option
+from aaetools.cli.options import DataType, data_home_option, id_column_option, json_option
 from aaetools.cli.results import text_table
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ Examples:
     help="Category that stands for unlabelled, besides empty cells and -1.",
 )
 @id_column_option
+@data_home_option
 @json_option
 def inspect(data: str, target: str | None, unlabeled: str | None, id_column: str | None, as_json: bool) -> None:
     """Say what is understood of DATA, what looks like trouble, and what to type next.
@@ -73,6 +74,8 @@ def _text(found: DataInspection) -> str:
         )
     if found.scaling is not None:
         how = {"shared": "all features by one number", "standard": "each feature by its own spread"}[found.scaling]
+        if _is_mixed(found):
+            how = "numbers, counts and dates each by its own spread; all else is 0 or 1"
         parts.append(f"Scaling: {found.scaling} ({how})")
     if found.trouble:
         lines = [f"{'stops' if one.stops else 'look'}  {one.kind}: {in_options(one.message)}" for one in found.trouble]
@@ -92,7 +95,16 @@ def _columns(found: DataInspection) -> str:
         rows.append(_together(features, shape, found.n_features))
         return text_table(_HEADINGS, rows)
     rows += [_row(column) for column in features]
-    return text_table(_HEADINGS, rows[:_MOST_LINES]) + _more(len(special) + found.n_features, "columns")
+    headings = list(_HEADINGS)
+    if _is_mixed(found):
+        headings.append("encoded as")
+        rows = [[*row, column.encoding] for row, column in zip(rows, [*special, *features], strict=True)]
+    return text_table(headings, rows[:_MOST_LINES]) + _more(len(special) + found.n_features, "columns")
+
+
+def _is_mixed(found: DataInspection) -> bool:
+    """Tell whether a feature is anything else than a complete number."""
+    return any(column.encoding not in (None, "number") for column in found.columns)
 
 
 _HEADINGS = ("column", "role", "kind", "missing", "distinct", "from", "to")

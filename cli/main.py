@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import logging
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 
 import click
@@ -97,7 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # names and labels come from files: what this terminal cannot show must not stop the program
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        code = cli.main(given, prog_name="aaetools", standalone_mode=False, obj=shlex.join(["aaetools", *given]))
+        with _told_of_fetching():
+            code = cli.main(given, prog_name="aaetools", standalone_mode=False, obj=shlex.join(["aaetools", *given]))
     except click.ClickException as error:
         return _fail(_usage_message(error))
     except AAEToolsError as error:
@@ -109,6 +112,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo("Interrupted; nothing was written.", err=True)
         return _INTERRUPTED
     return code if isinstance(code, int) else 0
+
+
+class _StandardError(logging.Handler):
+    """Prints what is logged; the stream is looked up each time, since it may have been exchanged."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one line."""
+        click.echo(record.getMessage(), err=True)
+
+
+@contextmanager
+def _told_of_fetching() -> Iterator[None]:
+    """Print what is fetched from the network, which may take a while."""
+    log, handler = logging.getLogger("aaetools.datasets"), _StandardError()
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
 
 
 def _fail(message: str) -> int:

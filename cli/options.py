@@ -6,6 +6,7 @@ compares the two.
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Callable
@@ -23,6 +24,7 @@ __all__ = [
     "PRECISION_NAMES",
     "PRIOR_NAMES",
     "RECIPE_NAMES",
+    "RECONSTRUCTION_NAMES",
     "SCALING_NAMES",
     "UMAP_NAMES",
     "DataType",
@@ -33,6 +35,7 @@ __all__ = [
     "ShapeType",
     "UmapType",
     "data_argument",
+    "data_home_option",
     "device_option",
     "explorer_option",
     "force_option",
@@ -49,6 +52,7 @@ AUGMENTATION_NAMES = ("affine", "none")
 PRECISION_NAMES = ("auto", "bfloat16", "float32")
 PRIOR_NAMES = ("auto", "gaussian", "ring", "simplex", "swiss_roll", "uniform")
 RECIPE_NAMES = ("few-labels", "paper")
+RECONSTRUCTION_NAMES = ("auto", "counts", "squared")
 SCALING_NAMES = ("auto", "none", "shared", "standard")
 UMAP_NAMES = ("auto", "always", "never")
 
@@ -225,6 +229,31 @@ def out_file_option(*suffixes: str, default: str) -> Callable[[F], F]:
     )
 
 
+def _use_data_home(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    """Let the environment name the folder while the command runs, as it does for the rest of the library."""
+    from aaetools.datasets.downloads import DATA_HOME
+
+    if value is None:
+        return
+    before = os.environ.get(DATA_HOME)
+    os.environ[DATA_HOME] = value
+
+    @ctx.call_on_close
+    def put_back() -> None:
+        if before is None:
+            os.environ.pop(DATA_HOME, None)
+        else:
+            os.environ[DATA_HOME] = before
+
+
+data_home_option = click.option(
+    "--data-home",
+    metavar="DIR",
+    expose_value=False,
+    callback=_use_data_home,
+    show_default="AAETOOLS_DATA_HOME, or the user's folder for caches",
+    help="Folder of fetched data sets (mnist, fashion_mnist), or of their IDX files.",
+)
 force_option = click.option("--force", is_flag=True, help="Replace what is there already.")
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object instead of text on standard output."

@@ -9,6 +9,7 @@ import click
 
 from aaetools.cli.options import (
     data_argument,
+    data_home_option,
     device_option,
     force_option,
     id_column_option,
@@ -53,6 +54,7 @@ Examples:
     help="Category of that column that stands for unlabelled.",
 )
 @id_column_option
+@data_home_option
 @device_option
 @force_option
 @json_option
@@ -73,7 +75,8 @@ def predict(
 
     They come from the model of RUN: each class's share of the prior's density at the row's latent code.
 
-    The table has the row's id, label_pred, and a column p_CLASS for each class. Where DATA has the label
+    The table has the row's id, label_pred, and a column p_CLASS for each class; in a h5ad file (AnnData) they are in
+    obs. Where DATA has the label
     column, the accuracy on its labelled rows is told on standard error; rows that the run was trained on are
     not left out of it. Rows are read and written a chunk at a time, so that DATA may be larger than memory.
     """

@@ -71,12 +71,12 @@ def load_data(
 
 def features_of(dataset: Dataset) -> Any:
     """Return an estimator's input: a data frame where features have names of their own, or an array."""
-    from aaetools.streaming import has_own_names
-
-    if not has_own_names(dataset):
-        return dataset.X
     import pandas as pd
 
+    from aaetools.streaming import has_own_names
+
+    if isinstance(dataset.X, pd.DataFrame) or not has_own_names(dataset):
+        return dataset.X
     return pd.DataFrame(dataset.X, columns=list(dataset.feature_names))
 
 
@@ -157,6 +157,7 @@ def rows_of(
         As for :func:`aaetools.datasets.open_stream`, in the command line's words.
     """
     from aaetools.datasets import open_stream
+    from aaetools.streaming import encoding_of
 
     with option_names():
         return open_stream(
@@ -166,5 +167,6 @@ def rows_of(
             id_column=id_column,
             features=fitted.feature_names,
             own_target=fitted.target_name,
+            encoding=encoding_of(fitted.model),
             with_labels=with_labels,
         )

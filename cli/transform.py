@@ -9,6 +9,7 @@ import click
 
 from aaetools.cli.options import (
     data_argument,
+    data_home_option,
     device_option,
     force_option,
     id_column_option,
@@ -35,6 +36,7 @@ _SUFFIXES = tuple(SINKS)
 Examples:
   aaetools transform runs/cells new_cells.parquet --out codes.parquet
   aaetools transform runs/digits digits --out codes.npy --force
+  aaetools transform runs/cells cells.h5ad --out codes.h5ad
 """
 )
 @run_argument
@@ -47,6 +49,7 @@ Examples:
     help="Column of labels in DATA; it is no feature.",
 )
 @id_column_option
+@data_home_option
 @device_option
 @force_option
 @json_option
@@ -65,7 +68,8 @@ def transform(
     """Write the latent codes of DATA's rows.
 
     They come from the encoder of RUN's model. Columns are matched by name where both sides have names. The
-    table has the row's id and one column per latent dimension (z0, z1, ...); a npy file has the codes alone.
+    table has the row's id and one column per latent dimension (z0, z1, ...); a npy file has the codes alone, a
+    h5ad file (AnnData) has them in obsm.
     Rows are read and written a chunk at a time, so that DATA may be larger than memory.
     """
     prepare_out(out, force, as_json, _SUFFIXES)

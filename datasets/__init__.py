@@ -8,11 +8,13 @@ from aaetools.datasets.bundled import (
     load_breast_cancer,
     load_digits,
     load_digits_imbalanced,
+    load_digits_noisy,
     load_iris,
     load_wine,
 )
 from aaetools.datasets.chunks import CHUNK_READERS, TableChunks
 from aaetools.datasets.dataset import Dataset, content_hash
+from aaetools.datasets.downloads import fetch_fashion_mnist, fetch_mnist
 from aaetools.datasets.files import READERS
 from aaetools.datasets.inspection import DataInspection, inspect_data
 from aaetools.datasets.load import load_dataset
@@ -31,11 +33,14 @@ __all__ = [
     "TableChunks",
     "content_hash",
     "dataset_card",
+    "fetch_fashion_mnist",
+    "fetch_mnist",
     "inspect_data",
     "load_breast_cancer",
     "load_dataset",
     "load_digits",
     "load_digits_imbalanced",
+    "load_digits_noisy",
     "load_iris",
     "load_wine",
     "make_blobs",

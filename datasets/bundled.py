@@ -14,10 +14,12 @@ __all__ = [
     "DIGITS_SOURCE",
     "IMBALANCED_COUNTS",
     "IRIS_SOURCE",
+    "NOISY_SHARE",
     "WINE_SOURCE",
     "load_breast_cancer",
     "load_digits",
     "load_digits_imbalanced",
+    "load_digits_noisy",
     "load_iris",
     "load_wine",
 ]
@@ -38,6 +40,10 @@ BREAST_CANCER_SOURCE = (
 
 # Falls by a constant factor from 178 to 20: the rarest class keeps 15 rows beside a hold-out of a quarter.
 IMBALANCED_COUNTS = tuple(round(178 * (20 / 178) ** (digit / 9)) for digit in range(10))
+
+
+NOISY_SHARE = 0.1
+"""Share of the rows of :func:`load_digits_noisy` that have a wrong label."""
 
 
 def load_digits() -> Dataset:
@@ -77,6 +83,26 @@ def load_digits_imbalanced() -> Dataset:
         row_ids=rows,
         source=digits.source,
     )
+
+
+def load_digits_noisy() -> Dataset:
+    """Load digits a tenth of which have the label of another digit, each of the nine equally likely.
+
+    The rows are those of :func:`load_digits` in its order, so that ``load_digits().y`` are the true labels. Which are
+    wrong does not change: they are drawn by ``numpy.random.RandomState(0)``, whose numbers are the same in all
+    versions.
+    """
+    from dataclasses import replace
+
+    import numpy as np
+
+    digits = load_digits()
+    assert digits.y is not None
+    random = np.random.RandomState(0)
+    wrong = random.choice(digits.n_rows, round(NOISY_SHARE * digits.n_rows), replace=False)
+    y = digits.y.copy()
+    y[wrong] = (y[wrong] + random.randint(1, 10, size=len(wrong))) % 10
+    return replace(digits, name="digits_noisy", y=y)
 
 
 def load_iris() -> Dataset:

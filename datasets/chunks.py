@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ from aaetools.datasets.files import (
     scan_text,
 )
 from aaetools.datasets.gzipped import open_binary, unpacked_size
+from aaetools.datasets.h5ad import OBS_NAMES, read_head, read_rows
 from aaetools.datasets.refusals import refused
 from aaetools.datasets.tables import Columns, Table, row_position
 
@@ -94,7 +96,7 @@ class TableChunks(Columns):
     chunks
         Called with a number of rows and the names of the columns that are wanted (None: all, and the block), it
         yields tables of that many rows, the last of fewer, in the order of the file. Each knows its ``first_row``.
-    block_names, image_shape, unusable, text, locate
+    block_names, image_shape, unusable, id_name, text, locate
         As in :class:`Table`.
     """
 
@@ -105,6 +107,7 @@ class TableChunks(Columns):
     block_names: tuple[str, ...] = ()
     image_shape: tuple[int, ...] | None = None
     unusable: Mapping[str, str] = field(default_factory=dict)
+    id_name: str | None = None
     text: bool = False
     locate: Callable[[int], str] = row_position
 
@@ -184,6 +187,7 @@ def sliced(table: Table) -> TableChunks:
         block_names=table.block_names,
         image_shape=table.image_shape,
         unusable=table.unusable,
+        id_name=table.id_name,
         text=table.text,
         locate=table.locate,
     )
@@ -363,6 +367,8 @@ def _arrow_chunks(
             part = Table(path=path, columns=frame, locate=locate, first_row=start)
             yield replace(part, is_chunk=len(frame) < length)
             start += len(frame)
+        if start != length:  # a damaged file may end early without a word
+            raise refused(path, f"announces {length:,} rows, but {start:,} could be read; truncated or damaged")
 
     return TableChunks(path=path, length=length, column_names=tuple(names), chunks=chunks, locate=locate)
 
@@ -471,6 +477,35 @@ def _array_chunks(path: Path, header: ArrayHeader, offset: int, *, beside: bool 
     )
 
 
+# h5ad
+
+
+def _read_h5ad(path: Path) -> TableChunks:
+    """Look at an AnnData file: what it says of its rows is kept in memory, its matrix is not."""
+    head = read_head(path)
+    if head.kind == "csc":  # its values come column by column
+        return sliced(read_file(path))
+
+    def chunks(n_rows: int, columns: Collection[str] | None) -> Iterator[Table]:
+        blocks = repeat(None) if columns is not None else read_rows(path, n_rows)
+        for start, block in zip(range(0, head.shape[0], n_rows), blocks, strict=False):
+            rows = head.columns.iloc[start : start + n_rows].reset_index(drop=True)
+            if block is None:
+                yield Table(path=path, columns=rows, first_row=start)
+            else:
+                yield replace(head.table(block), columns=rows, first_row=start)
+
+    return TableChunks(
+        path=path,
+        length=head.shape[0],
+        column_names=tuple(str(name) for name in head.columns.columns),
+        chunks=chunks,
+        block_names=head.names,
+        unusable=head.unusable,
+        id_name=OBS_NAMES,
+    )
+
+
 CHUNK_READERS: dict[str, Callable[[Path], TableChunks]] = {
     ".csv": partial(_read_text, delimiter=","),
     ".csv.gz": partial(_read_text, delimiter=","),
@@ -478,6 +513,7 @@ CHUNK_READERS: dict[str, Callable[[Path], TableChunks]] = {
     ".tsv.gz": partial(_read_text, delimiter="\t"),
     ".parquet": _read_parquet,
     ".npy": _read_npy,
+    ".h5ad": _read_h5ad,
     **dict.fromkeys((".idx", ".idx.gz", "idx3-ubyte", "idx3-ubyte.gz"), _read_idx),
 }
 """End of a file's name in lower case to the function that reads such a file in chunks."""

@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from aaetools.datasets.gzipped import open_binary, unpacked_size
+from aaetools.datasets.h5ad import read_h5ad
 from aaetools.datasets.messages import did_you_mean, listing, quote
 from aaetools.datasets.refusals import BYTES_PER_VALUE, check_size, reason, refused
+from aaetools.datasets.sparse import check_sparse_shape, written_out
 from aaetools.datasets.tables import MAX_FEATURES, NA_WORDS, Table, is_text
 from aaetools.exceptions import AAEToolsError, DataError
 
@@ -44,7 +46,7 @@ MAGIC: tuple[tuple[bytes, str, str | None], ...] = (
     (b"BZh91AY&SY", "compressed by bzip2", None),
     (b"\xfd7zXZ\x00", "compressed by xz", None),
     (b"\x28\xb5\x2f\xfd", "compressed by zstd", None),
-    (b"\x89HDF\r\n", "a HDF5 file", None),
+    (b"\x89HDF\r\n", "a HDF5 file", ".h5ad"),
     (b"\xff\xfe", "text in UTF-16", None),
     (b"\xfe\xff", "text in UTF-16", None),
     (b"%PDF-", "a PDF document", None),
@@ -161,6 +163,8 @@ def _check_magic(path: Path, start: bytes, suffix: str) -> None:
         advice = "convert it" if proper is None else f"rename it to {proper}"
         if what.startswith("compressed"):
             advice = "unpack it first"
+        if proper == ".h5ad":  # HDF5 holds much else
+            advice = "rename it to .h5ad if it is AnnData's, else convert it"
         if "UTF-16" in what:
             advice = "save it as UTF-8"
         raise refused(path, f"is {what}, not a {suffix[1:]} file; {advice}")
@@ -383,7 +387,7 @@ def damaged_parquet(path: Path) -> Iterator[None]:
 
 
 def check_arrow_types(path: Path, schema: Any) -> None:
-    """Refuse columns that are neither numbers nor booleans nor text."""
+    """Refuse columns that are neither numbers nor booleans nor dates nor text."""
     from pyarrow import types
 
     known = (
@@ -393,6 +397,8 @@ def check_arrow_types(path: Path, schema: Any) -> None:
         types.is_decimal,
         types.is_string,
         types.is_large_string,
+        types.is_date,
+        types.is_timestamp,
         types.is_null,
     )
     for column in schema:
@@ -488,9 +494,7 @@ def read_npz(path: Path) -> Table:
 
 def _sparse(path: Path, archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo]) -> Table:
     """Read what ``scipy.sparse.save_npz`` wrote, as a dense float32 block."""
-    import numpy as np
     import pandas as pd
-    from scipy import sparse
 
     try:
         parts = {name: _read_member(path, archive, info) for name, info in members.items()}
@@ -504,30 +508,12 @@ def _sparse(path: Path, archive: zipfile.ZipFile, members: dict[str, zipfile.Zip
     if shape.shape != (2,) or shape.dtype.kind not in "iu" or min(shape.tolist()) < 0:
         raise refused(path, "sparse matrix: its shape is not two numbers of rows and columns")
     n_rows, n_columns = (int(size) for size in shape)
-    if n_columns > MAX_FEATURES:
-        raise refused(path, f"sparse matrix: has {n_columns:,} columns; at most {MAX_FEATURES:,} are supported")
-    check_size(path, n_rows * n_columns * BYTES_PER_VALUE, "the sparse matrix written out with its zeros")
+    check_sparse_shape(path, n_rows, n_columns)
     data = parts["data"]
     if data.dtype.kind not in "iufb" or any(name not in parts or parts[name].dtype.kind not in "iu" for name in wanted):
         raise refused(path, f"sparse matrix: has not the arrays of numbers that format {kind} needs")
     first, second = (parts[name] for name in wanted)
-    if any(part.ndim != 1 for part in (data, first, second)):
-        raise refused(path, "sparse matrix: its arrays are no lists of numbers")
-    if kind != "coo":  # indices of one axis are listed, those of the other given as pointers into the list
-        n_lines = n_rows if kind == "csr" else n_columns
-        lengths = second[1:].astype(np.int64) - second[:-1].astype(np.int64)
-        if len(second) != n_lines + 1 or second[0] != 0 or second[-1] != len(data) or (lengths < 0).any():
-            raise refused(path, "sparse matrix: its pointers do not fit its values; damaged")
-        other = np.repeat(np.arange(n_lines), lengths)
-        first, second = (other, first) if kind == "csr" else (first, other)
-    if not len(first) == len(second) == len(data):
-        raise refused(path, "sparse matrix: its indices do not fit its values; damaged")
-    for indices, size, axis in ((first, n_rows, "row"), (second, n_columns, "column")):
-        if len(indices) and not (indices.min() >= 0 and indices.max() < size):
-            raise refused(path, f"sparse matrix: an index is beyond the last {axis}; damaged")
-    with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is refused with its place
-        matrix = sparse.coo_array((data.astype(np.float32), (first, second)), shape=(n_rows, n_columns))
-        block = matrix.toarray()
+    block = written_out(path, kind, (n_rows, n_columns), data, first, second)  # type: ignore[arg-type]  # one of wanted
     names = tuple(f"x{i}" for i in range(n_columns))
     return Table(path=path, columns=pd.DataFrame(), block=block, block_names=names)
 
@@ -891,6 +877,7 @@ READERS: dict[str, Callable[[Path], Table]] = {
     ".parquet": read_parquet,
     ".npz": read_npz,
     ".npy": read_npy,
+    ".h5ad": read_h5ad,
     ".idx": read_idx,
     ".idx.gz": read_idx,
     "idx3-ubyte": read_idx,

@@ -63,7 +63,9 @@ def is_label_file(table: Columns, target: str) -> bool:
 def read_label_file(table: Columns, target: str, id_column: str | None) -> tuple[Table, str, str | None]:
     """Read a file of labels; return it, the name of its labels, and that of its row ids if it has any."""
     labels = read_file(Path(os.path.expanduser(target)), labels=True)
-    ids = [name for name in labels.names if name == id_column or (id_column is None and name.lower() in ID_NAMES)]
+    ids = [name for name in labels.names if name == id_column]
+    if id_column is None:
+        ids = [name for name in labels.names if name == labels.id_name or name.lower() in ID_NAMES]
     name = _label_column(labels, ids)
     if name in table.names or name in table.block_names:
         raise labels.error(f"{quote(table.path)} has a column of this name too; rename one", column=name)
@@ -82,9 +84,11 @@ def label_position(table: Columns) -> int:
 
 def id_columns(table: Columns, key: str) -> list[str]:
     """Return the columns of a table that may hold the ids that a file of labels has in its column ``key``."""
-    return [column for column in table.names if column == key] or [
-        column for column in table.names if column.lower() in ID_NAMES
-    ]
+    return (
+        [column for column in table.names if column == key]
+        or [column for column in table.names if column == table.id_name]
+        or [column for column in table.names if column.lower() in ID_NAMES]
+    )
 
 
 def _label_column(labels: Table, ids: list[str]) -> str:

@@ -19,6 +19,7 @@ from aaetools.datasets.label_files import id_columns, is_label_file, label_posit
 from aaetools.datasets.load import load_dataset
 from aaetools.datasets.registry import DATASETS
 from aaetools.datasets.tables import (
+    Encoding,
     Table,
     check_table,
     check_unlabeled,
@@ -75,6 +76,7 @@ def open_stream(
     features: Collection[str] = (),
     own_target: str | None = None,
     min_rows: int = 1,
+    encoding: Encoding = "numbers",
     with_labels: bool = True,
 ) -> DataStream:
     """Look at a source and return what yields its rows.
@@ -87,6 +89,9 @@ def open_stream(
         Columns of a file that are features whatever they are called, as far as they exist.
     own_target
         Column that is the labels if it exists, is no feature, and none is named.
+    encoding
+        What features may be: complete numbers, or columns of a fitted :class:`aaetools.columns.ColumnCodec`. What kind
+        a column is cannot be told from a chunk of it.
     with_labels
         Whether labels come with the rows. They are checked in any case, but reading text takes its time.
 
@@ -131,7 +136,7 @@ def open_stream(
         y = None
         if with_labels and lookup is not None and roles.target is not None:
             y = lookup[codes.see(chunk.columns[roles.target], chunk.first_row)]
-        return dataset_of(chunk, roles, y)
+        return dataset_of(chunk, roles, y, encoding)
 
     given = [] if lookup is None else zip(lookup[:-1].tolist(), codes.cells.first_rows, strict=True)
     return DataStream(
@@ -151,6 +156,8 @@ def _is_gap(label: Any) -> bool:
 
 
 def _in_memory(dataset: Dataset) -> DataStream:
+    import numpy as np
+
     first_rows: dict[Any, int] = {}
     for row, label in enumerate([] if dataset.y is None else dataset.y.tolist()):
         first_rows.setdefault(label, row)
@@ -159,7 +166,8 @@ def _in_memory(dataset: Dataset) -> DataStream:
         for start in range(0, dataset.n_rows, n_rows):
             rows = slice(start, start + n_rows)
             y = None if dataset.y is None else dataset.y[rows]
-            yield replace(dataset, X=dataset.X[rows], y=y, row_ids=dataset.row_ids[rows])
+            X = dataset.X[rows] if isinstance(dataset.X, np.ndarray) else dataset.X.iloc[rows]
+            yield replace(dataset, X=X, y=y, row_ids=dataset.row_ids[rows])
 
     return DataStream(
         source=dataset.source or dataset.name,
@@ -183,7 +191,8 @@ def _with_labels(table: TableChunks, target: str | None, id_column: str | None) 
     keys = pd.DataFrame(index=range(table.n_rows))
     if kept:
         keys = pd.concat([part.columns[kept] for part in table.chunks(table.chunk_size, kept)], ignore_index=True)
-    found = match_labels(Table(path=table.path, columns=keys, locate=table.locate), labels, name, key)
+    ids = Table(path=table.path, columns=keys, id_name=table.id_name, locate=table.locate)
+    found = match_labels(ids, labels, name, key)
     position = label_position(table)
 
     def chunks(n_rows: int, columns: Collection[str] | None) -> Iterator[Table]:

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
 from aaetools.datasets.dataset import Dataset
 from aaetools.datasets.messages import did_you_mean, listing, quote, quote_path
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from aaetools.columns import ColumnCodec
+
 __all__ = [
     "ID_NAMES",
     "LABEL_NAMES",
@@ -28,6 +30,7 @@ __all__ = [
     "NA_WORDS",
     "Columns",
     "DistinctCells",
+    "Encoding",
     "Roles",
     "Table",
     "check_table",
@@ -62,6 +65,9 @@ MAX_EXACT_INTEGER = 2**53 - 1
 
 MAX_FEATURES = 1_000_000
 
+Encoding: TypeAlias = "Literal['auto', 'numbers'] | ColumnCodec"
+"""What features may be, see :func:`dataset_of`."""
+
 _BLOCK_CELLS = 2**22
 _CACHED_CELLS = 2**18
 """Cells that stay in a processor's cache while they are checked."""
@@ -89,6 +95,8 @@ class Columns(ABC):
         One feature name per column of a block of numbers which are all features; empty where there is no block.
     unusable
         Columns that exist but cannot be labels or row ids: name to reason.
+    id_name
+        Column of row ids unless another is named; None to look for one.
     text
         Whether cells were text, so that types are guesses: "-1" among words is unlabelled too, and labels
         that are all numbers once the unlabelled cells are gone become integers.
@@ -97,6 +105,7 @@ class Columns(ABC):
     path: Path
     block_names: tuple[str, ...]
     unusable: Mapping[str, str]
+    id_name: str | None
     text: bool
 
     @property
@@ -160,6 +169,8 @@ class Table(Columns):
         Shape of a row of ``block`` before it was flattened, or None.
     unusable
         Columns that exist but cannot be labels or row ids: name to reason.
+    id_name
+        Column of row ids unless another is named; None to look for one.
     text
         Whether cells were text, so that types are guesses: "-1" among words is unlabelled too, and labels
         that are all numbers once the unlabelled cells are gone become integers.
@@ -177,6 +188,7 @@ class Table(Columns):
     block_names: tuple[str, ...] = ()
     image_shape: tuple[int, ...] | None = None
     unusable: Mapping[str, str] = field(default_factory=dict)
+    id_name: str | None = None
     text: bool = False
     locate: Callable[[int], str] = row_position
     first_row: int = 0
@@ -225,6 +237,7 @@ def to_dataset(
     id_column: str | None = None,
     features: Collection[str] = (),
     min_rows: int = 2,
+    encoding: Encoding = "auto",
 ) -> Dataset:
     """Pick labels, row ids and features from a table and check every cell.
 
@@ -245,6 +258,8 @@ def to_dataset(
         The columns that are not named here are sorted out as ever.
     min_rows
         Fewer rows than this are refused; none always are.
+    encoding
+        As for :func:`dataset_of`.
 
     Raises
     ------
@@ -255,7 +270,7 @@ def to_dataset(
     roles = find_roles(table, target=target, id_column=id_column, features=features)
     check_unlabeled(table, roles, unlabeled)
     y = None if roles.target is None else read_labels(table, roles.target, unlabeled)
-    return dataset_of(table, roles, y)
+    return dataset_of(table, roles, y, encoding)
 
 
 def check_table(table: Columns, min_rows: int) -> None:
@@ -270,7 +285,7 @@ def check_unlabeled(table: Columns, roles: Roles, unlabeled: str | int | None) -
         raise table.error(f"unlabeled={quote(unlabeled)} needs a label column; name it with target=")
 
 
-def dataset_of(table: Table, roles: Roles, y: NDArray[Any] | None) -> Dataset:
+def dataset_of(table: Table, roles: Roles, y: NDArray[Any] | None, encoding: Encoding = "auto") -> Dataset:
     """Check features and row ids, and put them together with the labels; the end of :func:`to_dataset`.
 
     Parameters
@@ -281,8 +296,18 @@ def dataset_of(table: Table, roles: Roles, y: NDArray[Any] | None) -> Dataset:
         From :func:`find_roles`.
     y
         The labels of these rows.
+    encoding
+        What features may be. "auto": where all are complete numbers, a matrix of them; else a data frame of numbers,
+        booleans, dates and categories with gaps, read by :func:`aaetools.columns.read_column`. "numbers": complete
+        numbers only. A codec: what its columns are, whatever they look like in these rows.
     """
-    names, X = _features(table, exclude={roles.target, roles.id_column, roles.saved_index})
+    others = {roles.target, roles.id_column, roles.saved_index}
+    names = tuple(name for name in table.names if name not in others)
+    X: NDArray[np.float32] | pd.DataFrame
+    if table.block is None and encoding != "numbers" and (encoding != "auto" or _is_mixed(table, names)):
+        X = _mixed_features(table, names, encoding)
+    else:
+        names, X = _features(table, others)
     return Dataset(
         name=Path(table.path.name.removesuffix(".gz")).stem,
         X=X,
@@ -432,6 +457,8 @@ def _find_ids(
         if id_column == target:
             raise table.error("cannot be both the labels and the row ids", column=id_column)
         return _named(table, id_column, "row ids")
+    if table.id_name is not None and table.id_name != target and table.id_name not in certain:
+        return table.id_name
     found = [name for name in table.names if name.lower() in ID_NAMES and name != target and name not in certain]
     if len(found) > 1:
         raise table.error(f"more than one column may hold row ids ({listing(found)}); name it with id_column=")
@@ -650,6 +677,44 @@ def _check_minus_one(table: Columns, name: str, values: list[Any], unlabeled: st
 # Features
 
 
+def _is_mixed(table: Table, names: Collection[str]) -> bool:
+    """Tell whether a feature is more than complete numbers."""
+    from pandas.api import types
+
+    return any(
+        not types.is_numeric_dtype(values.dtype) or types.is_bool_dtype(values.dtype) or bool(values.isna().any())
+        for values in (table.columns[name] for name in names)
+    )
+
+
+def _mixed_features(table: Table, names: tuple[str, ...], encoding: Encoding) -> pd.DataFrame:
+    """Return features in the types of their kinds; those that a codec does not know as they are."""
+    import pandas as pd
+
+    from aaetools.columns import ColumnError, read_column
+
+    known = {} if isinstance(encoding, str) else {column.name: column for column in encoding.columns}
+    features: dict[str, pd.Series[Any]] = {}
+    _check_number_of(table, names)
+    for name in names:
+        values = table.columns[name]
+        try:
+            if isinstance(encoding, str):
+                features[name] = read_column(values, name)
+            else:
+                features[name] = known[name].read(values) if name in known else values
+        except ColumnError as error:
+            raise table.error(error.problem, row=error.row, column=name) from None
+    return pd.DataFrame(features)
+
+
+def _check_number_of(table: Table, names: Collection[str]) -> None:
+    if not names:
+        raise table.error("has no feature columns beside the labels and row ids")
+    if len(names) > MAX_FEATURES:
+        raise table.error(f"has {len(names):,} feature columns; at most {MAX_FEATURES:,} are supported")
+
+
 def _features(table: Table, exclude: set[str | None]) -> tuple[tuple[str, ...], NDArray[np.float32]]:
     """Return feature names and checked float32 features of shape (n_rows, n_features)."""
     import numpy as np
@@ -659,10 +724,7 @@ def _features(table: Table, exclude: set[str | None]) -> tuple[tuple[str, ...], 
     else:
         names = tuple(name for name in table.names if name not in exclude)
         kinds = "".join(_feature_kind(table, name) for name in names)
-    if not names:
-        raise table.error("has no feature columns beside the labels and row ids")
-    if len(names) > MAX_FEATURES:
-        raise table.error(f"has {len(names):,} feature columns; at most {MAX_FEATURES:,} are supported")
+    _check_number_of(table, names)
     positions = [position for position, name in enumerate(table.names) if name not in exclude]
     limits = np.array([MAX_EXACT_INTEGER if kind in "iu" else MAX_MAGNITUDE for kind in kinds])
     X = np.empty((table.n_rows, len(names)), dtype=np.float32)

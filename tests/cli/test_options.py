@@ -10,6 +10,7 @@ from aaetools.cli import options
 from aaetools.cli.fit import fit
 from aaetools.cli.options import HiddenType, LabelsType, NumberOrAuto, SettingType, ShapeType, UmapType
 from aaetools.estimators import AdversarialAutoencoder
+from aaetools.estimators.adversarial_autoencoder import RECONSTRUCTIONS
 from aaetools.networks import ARCHITECTURES
 from aaetools.preprocessing import SCALINGS
 from aaetools.priors import PRIORS
@@ -27,6 +28,7 @@ from aaetools.training.recipes import RECIPES
         (options.PRIOR_NAMES, ("auto", *PRIORS)),
         (options.RECIPE_NAMES, RECIPES),
         (options.SCALING_NAMES, SCALINGS),
+        (options.RECONSTRUCTION_NAMES, RECONSTRUCTIONS),
     ],
 )
 def test_choices_are_those_of_the_library(names: tuple[str, ...], registry: Any) -> None:
@@ -114,7 +116,7 @@ def test_one_setting_brings_no_other() -> None:
 
 def test_completion_offers_bundled_data_and_files() -> None:
     offered = options.DataType().shell_complete(click.Context(fit), fit.params[0], "di")
-    assert [item.value for item in offered] == ["digits", "digits_imbalanced", "di"]
+    assert [item.value for item in offered] == ["digits", "digits_imbalanced", "digits_noisy", "di"]
     assert offered[-1].type == "file"
     labels = LabelsType().shell_complete(click.Context(fit), fit.params[0], "")
     assert [item.value for item in labels] == ["partial", "full", "none"]

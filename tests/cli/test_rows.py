@@ -33,7 +33,7 @@ def test_messages_name_options(message: str, translated: str) -> None:
 
 def test_loading_complains_in_the_words_of_the_command_line(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
-    path.write_text("a,b\n1,x\n2,y\n")
+    path.write_text("a,b\n1,x\n2,3\n")
     with pytest.raises(DataError, match="name it with --target or --id-column"):
         load_data(str(path))
 

@@ -34,6 +34,29 @@ def test_codes_are_those_of_the_run_in_every_format(
     np.testing.assert_allclose(pd.read_csv(tmp_path / "z.csv").set_index("row"), found.set_index("row"), rtol=1e-6)
 
 
+def test_from_and_to_annotated_files(
+    run: Path, table: pd.DataFrame, tmp_path: Path, run_cli: Callable[..., Any]
+) -> None:
+    from anndata import AnnData, read_h5ad
+
+    features = table[["root", "stem", "leaf", "petal"]]  # columns are matched by name
+    obs = table[["species"]].set_axis(table["id"].to_numpy(), axis=0)
+    AnnData(features.to_numpy(), obs=obs, var=pd.DataFrame(index=features.columns)).write_h5ad(tmp_path / "in.h5ad")
+    result = run_cli("transform", run, tmp_path / "in.h5ad", "--out", tmp_path / "z.h5ad")
+    assert result.code == 0, result.err
+    cells = read_h5ad(tmp_path / "z.h5ad")
+    assert cells.obs_names.tolist() == list(table["id"])
+    np.testing.assert_allclose(cells.obsm["X_aae"], codes_of(run).loc[table["id"]], rtol=0, atol=1e-5)
+    assert cells.obs["species"].tolist() == list(table["species"])
+    result = run_cli("predict", run, tmp_path / "in.h5ad", "--out", tmp_path / "p.h5ad")
+    assert "Accuracy on 60 labelled rows" in result.err
+    cells = read_h5ad(tmp_path / "p.h5ad")
+    assert list(cells.obs) == ["species", "label_pred", "p_aster", "p_daisy", "p_rose"]
+    printed = pd.read_csv(io.StringIO(run_cli("predict", run, tmp_path / "in.h5ad", "--quiet").out))
+    assert cells.obs["label_pred"].tolist() == list(printed["label_pred"])
+    np.testing.assert_allclose(cells.obs["p_rose"], printed["p_rose"], rtol=1e-5)
+
+
 def test_without_a_file_the_table_is_printed_as_csv(run: Path, table_csv: Path, run_cli: Callable[..., Any]) -> None:
     result = run_cli("transform", run, table_csv)
     assert (result.code, result.err) == (0, "")

@@ -8,11 +8,13 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -21,6 +23,8 @@ from aaetools.datasets.chunks import CHUNK_READERS, chunk_size, open_chunks
 from aaetools.datasets.files import read_file
 from aaetools.datasets.tables import Table
 from aaetools.exceptions import DataError
+
+pytestmark = pytest.mark.usefixtures("h5ad_in_this_process")
 
 SIZES = (1, 7, 1000)
 
@@ -58,6 +62,28 @@ def idx(array: np.ndarray) -> bytes:
     return bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes() + array.astype("u1").tobytes()
 
 
+def h5ad(array: np.ndarray, *, sparse: bool = False) -> bytes:
+    """Return an annotated matrix with a categorical, numbers and names of its rows."""
+    buffer, texts = io.BytesIO(), h5py.string_dtype()
+    with h5py.File(buffer, "w") as file:
+        file.create_dataset("obs/_index", data=[f"r{row}" for row in range(len(array))], dtype=texts)
+        file.create_dataset("var/_index", data=[f"v{column}" for column in range(array.shape[1])], dtype=texts)
+        file["obs/n"] = np.arange(len(array))
+        file["obs/kind/codes"] = np.arange(len(array)) % 3 - 1
+        file.create_dataset("obs/kind/categories", data=["u", "v"], dtype=texts)
+        file["obs/kind"].attrs["encoding-type"] = "categorical"
+        file["obs"].attrs["column-order"] = np.array(["n", "kind"], dtype=texts)
+        if sparse:
+            matrix = scipy.sparse.csr_array(array)
+            for name in ("data", "indices", "indptr"):
+                file[f"X/{name}"] = getattr(matrix, name)
+            file["X"].attrs["encoding-type"], file["X"].attrs["shape"] = "csr_matrix", array.shape
+        else:
+            file["X"] = array
+    return buffer.getvalue()
+
+
+MATRIX = np.random.default_rng(0).poisson(0.5, size=(20, 5)).astype("f4")
 IMAGES = np.arange(20 * 6).reshape(20, 2, 3)
 FILES: dict[str, bytes] = {
     "d.csv": text(","),
@@ -69,6 +95,9 @@ FILES: dict[str, bytes] = {
     "images.npy": npy(IMAGES),
     "big-endian.npy": npy(np.arange(40).reshape(20, 2).astype(">i2")),
     "columns.npy": npy(np.asfortranarray(np.arange(40.0).reshape(20, 2))),
+    "dense.h5ad": h5ad(MATRIX),
+    "counts.h5ad": h5ad(MATRIX.astype("i2")),
+    "sparse.h5ad": h5ad(MATRIX, sparse=True),
     "d.idx": idx(IMAGES),
     "d.idx.gz": gzip.compress(idx(IMAGES), mtime=0),
     "train-images-idx3-ubyte": idx(IMAGES),

@@ -19,6 +19,8 @@ from hypothesis.extra import numpy as hnp
 from aaetools.datasets import READERS, Dataset, load_dataset
 from aaetools.exceptions import DataError
 
+pytestmark = pytest.mark.usefixtures("h5ad_in_this_process")
+
 FRAME = pd.DataFrame({"a": [1.5, 2.5, 3.5], "b": [1, 2, 3], "c": [True, False, True], "label": ["cat", "dog", "cat"]})
 EXPECTED = np.array([[1.5, 1, 1], [2.5, 2, 0], [3.5, 3, 1]], dtype=np.float32)
 
@@ -32,6 +34,13 @@ def save(path: Path, frame: pd.DataFrame, **kwargs: Any) -> Path:
         np.savez(path, X=features.astype(float), label=frame["label"].to_numpy().astype(str))
     elif path.suffix == ".npy":
         np.save(path, frame.drop(columns="label").astype(float).to_numpy())
+    elif path.suffix == ".h5ad":
+        from anndata import AnnData
+
+        features = frame.drop(columns="label").astype(float)
+        names = [str(row) for row in range(len(frame))]
+        obs = pd.DataFrame({"label": frame["label"].to_numpy()}, index=names)
+        AnnData(features.to_numpy(), obs=obs, var=pd.DataFrame(index=features.columns)).write_h5ad(path)
     elif "idx" in path.name:
         X = frame.drop(columns="label").astype(">f8").to_numpy()
         content = bytes([0, 0, 14, 2]) + np.array(X.shape, dtype=">u4").tobytes() + X.tobytes()
@@ -52,11 +61,11 @@ def from_csv(folder: Path, text: str, **options: Any) -> Dataset:
 def test_every_format_gives_the_same_rows(tmp_path: Path, suffix: str, as_text: bool) -> None:
     path = save(tmp_path / f"pets{suffix}", FRAME)
     data = load_dataset(str(path) if as_text else path)
-    np.testing.assert_array_equal(data.X, EXPECTED)
-    assert data.X.dtype == np.float32
+    np.testing.assert_array_equal(np.asarray(data.X, dtype=np.float32), EXPECTED)
+    assert isinstance(data.X, pd.DataFrame) == (suffix in (".parquet", ".csv", ".tsv", ".csv.gz", ".tsv.gz"))
     assert data.name == ("petsidx3-ubyte" if "ubyte" in suffix else "pets")
     assert data.source == str(path)
-    assert data.row_ids.tolist() == [0, 1, 2]
+    assert data.row_ids.tolist() == (["0", "1", "2"] if suffix == ".h5ad" else [0, 1, 2])
     if suffix == ".npy" or "idx" in suffix:
         assert (data.y, data.target_name) == (None, None)
     else:
@@ -423,9 +432,9 @@ def test_a_folder_of_parquet_files_is_one_table(tmp_path: Path) -> None:
     (folder / "_SUCCESS").write_text("")
     data = load_dataset(folder)
     assert data.name == "pets"
-    np.testing.assert_array_equal(data.X, np.concatenate([EXPECTED, EXPECTED[:2]]))
-    FRAME.assign(a=[1.0, np.nan, 3.0]).to_parquet(folder / "part-2.parquet")
-    with pytest.raises(DataError, match=r"pets': 'part-2.parquet', row 1 \(counted from 0\), column 'a': missing"):
+    np.testing.assert_array_equal(np.asarray(data.X, dtype=np.float32), np.concatenate([EXPECTED, EXPECTED[:2]]))
+    FRAME.assign(a=[1.0, np.inf, 3.0]).to_parquet(folder / "part-2.parquet")
+    with pytest.raises(DataError, match=r"pets': 'part-2.parquet', row 1 \(counted from 0\), column 'a': infinite"):
         load_dataset(folder)
     FRAME.rename(columns={"a": "z"}).to_parquet(folder / "part-2.parquet")
     with pytest.raises(DataError, match=r"part-2\.parquet': its columns differ in 'a', 'z'"):
