@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all: written beside their place, then moved there."""
+"""Files and folders that appear whole or not at all: written beside their place, then moved there."""
 
 from __future__ import annotations
 
@@ -12,12 +12,34 @@ from pathlib import Path
 
 from aaetools.exceptions import RunFolderError
 
-__all__ = ["TEMPORARY", "folder_lock", "move_into_place"]
+__all__ = ["TEMPORARY", "folder_lock", "move_into_place", "write_file"]
 
 TEMPORARY = ".aaetools-"
 """What the names of folders that are not finished, or about to go, begin with."""
 
 _LOCK = "lock"
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file through a temporary one in the same folder, so that nobody ever sees a part of it.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it cannot be written; nothing is left behind, and what was there stays.
+    """
+    place = Path(os.path.realpath(path))  # a linked file is replaced where it lies
+    descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=place.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp makes it private
+        os.replace(temporary, place)
+    except BaseException:
+        os.unlink(temporary)
+        raise
 
 
 def move_into_place(staging: Path, place: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aaetools import staging
 from aaetools.exceptions import RunFolderError
 
 if TYPE_CHECKING:
@@ -65,22 +66,10 @@ def write_file(path: Path, content: bytes) -> None:
     RunFolderError
         If it cannot be written; nothing is left behind.
     """
-    place = Path(os.path.realpath(path))
-    temporary: str | None = None
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=".aaetools-", dir=place.parent)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes it private
-        os.replace(temporary, place)
-        temporary = None
+        staging.write_file(path, content)
     except (OSError, ValueError) as error:
         raise _unwritable(path, error) from error
-    finally:
-        if temporary is not None:
-            os.unlink(temporary)
 
 
 def _unwritable(path: Path, error: BaseException) -> RunFolderError:
