@@ -21,6 +21,7 @@ COMMANDS = (
     "transform",
     "predict",
     "sample",
+    "export",
     "report",
     "compare",
     "prior-match",

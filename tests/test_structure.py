@@ -27,7 +27,7 @@ LAYERS = [
     {"model_selection"},
     {"training"},
     {"estimators"},
-    {"persistence"},
+    {"persistence", "export"},
     {"analysis"},
     {"runs"},
     {"reports"},
