@@ -12,12 +12,24 @@ from pathlib import Path
 
 from aaetools.exceptions import RunFolderError
 
-__all__ = ["TEMPORARY", "folder_lock", "move_into_place", "write_file"]
+__all__ = ["TEMPORARY", "folder_lock", "move_into_place", "unfinished_folder", "write_file"]
 
 TEMPORARY = ".aaetools-"
 """What the names of folders that are not finished, or about to go, begin with."""
 
 _LOCK = "lock"
+
+
+def unfinished_folder(run: Path) -> Path:
+    """Return the folder beside a run folder that is there while the run is made: it has the lock, and checkpoints.
+
+    Examples
+    --------
+    >>> print(unfinished_folder(Path("runs/wine")).as_posix())
+    runs/wine.unfinished
+    """
+    named = run if run.name not in ("", "..") else Path(os.path.abspath(run))
+    return named.with_name(f"{named.name}.unfinished")
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -88,7 +100,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
                 raise FileNotFoundError
         except OSError as error:
             raise RunFolderError(
-                f"{folder} is in use: another process trains there; wait for it, or choose another folder"
+                f"{folder} is in use: another process is at work there; wait for it, or choose another folder"
             ) from error
         for entry in folder.iterdir():
             if entry.name.startswith(TEMPORARY):

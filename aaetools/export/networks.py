@@ -68,12 +68,10 @@ def write_network(graph: Graph, module: nn.Module, x: str) -> str:
     raise _refused(module, "no output")
 
 
-def _apply(
-    graph: Graph, module: nn.Module, traced: fx.GraphModule, node: fx.Node, values: dict[fx.Node, Any]
-) -> Any:
+def _apply(graph: Graph, module: nn.Module, traced: fx.GraphModule, node: fx.Node, values: dict[fx.Node, Any]) -> Any:
     """Add the nodes of one traced step and return what it gives: a value's name, or a shape."""
-    arguments = fx.map_arg(node.args, values.__getitem__)
-    named = fx.map_arg(node.kwargs, values.__getitem__)
+    arguments: Any = fx.map_arg(node.args, values.__getitem__)
+    named: Any = fx.map_arg(node.kwargs, values.__getitem__)
     if node.op == "call_module":
         layer = traced.get_submodule(str(node.target))
         write: Any = LAYERS.get(type(layer))
@@ -141,22 +139,23 @@ def _convolution(graph: Graph, layer: nn.Conv1d | nn.Conv2d, x: str) -> str:
     )
 
 
-def _pool(kind: str, graph: Graph, layer: nn.MaxPool2d | nn.AvgPool2d, x: str) -> str:
-    sizes = {
-        name: _pair(getattr(layer, name, 1)) for name in ("kernel_size", "stride", "padding", "dilation")
+def _max_pool(graph: Graph, layer: nn.MaxPool2d, x: str) -> str:
+    return graph.add("MaxPool", x, **_window(layer), dilations=_pair(layer.dilation))
+
+
+def _average_pool(graph: Graph, layer: nn.AvgPool2d, x: str) -> str:
+    if layer.divisor_override is not None:
+        raise ValueError("with another divisor")
+    return graph.add("AveragePool", x, **_window(layer), count_include_pad=int(layer.count_include_pad))
+
+
+def _window(layer: nn.MaxPool2d | nn.AvgPool2d) -> dict[str, Any]:
+    return {
+        "kernel_shape": _pair(layer.kernel_size),
+        "strides": _pair(layer.stride),
+        "pads": _pair(layer.padding) * 2,
+        "ceil_mode": int(layer.ceil_mode),
     }
-    counts = {} if kind == "MaxPool" else {"count_include_pad": int(layer.count_include_pad)}  # type: ignore[union-attr]
-    if kind == "MaxPool":
-        counts["dilations"] = sizes["dilation"]  # type: ignore[assignment]
-    return graph.add(
-        kind,
-        x,
-        kernel_shape=sizes["kernel_size"],
-        strides=sizes["stride"],
-        pads=sizes["padding"] * 2,
-        ceil_mode=int(layer.ceil_mode),
-        **counts,
-    )
 
 
 def _pair(size: Any) -> list[int]:
@@ -272,8 +271,8 @@ LAYERS: dict[type[nn.Module], Callable[..., str]] = {
     nn.LayerNorm: _layer_norm,
     nn.Conv1d: _convolution,
     nn.Conv2d: _convolution,
-    nn.MaxPool2d: partial(_pool, "MaxPool"),
-    nn.AvgPool2d: partial(_pool, "AveragePool"),
+    nn.MaxPool2d: _max_pool,
+    nn.AvgPool2d: _average_pool,
     nn.AdaptiveAvgPool2d: _pool_to_one,
     nn.Flatten: lambda graph, layer, x: _flatten(graph, x, layer.start_dim, layer.end_dim),
     nn.Unflatten: _unflatten,

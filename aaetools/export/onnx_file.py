@@ -164,7 +164,7 @@ def _content(model: AdversarialAutoencoder, encoder: nn.Module, dtype: str, with
     if n_bytes > _LARGEST:
         raise DataError(f"the encoder has {n_bytes:,} bytes of weights, more than an ONNX file can hold")
     graph = Graph()
-    outputs = [("codes", np.float32, [model.n_components_])]
+    outputs: list[tuple[str, Any, list[int]]] = [("codes", np.float32, [model.n_components_])]
     X = graph.cast("X", np.float64)
     centred = graph.add("Sub", X, graph.constant(model._scaler.center))
     scaled = graph.cast(graph.add("Div", centred, graph.constant(model._scaler.scale)), np.float32)

@@ -12,9 +12,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from aaetools.cli.unfinished import unfinished_folder
 from aaetools.runs import read_analysis
-from aaetools.staging import folder_lock
+from aaetools.staging import folder_lock, unfinished_folder
 from aaetools.training import Checkpoints
 
 OPTIONS = ("--target", "species", "--epochs", "6", "--no-umap", "--out", "out/run")
@@ -86,7 +85,7 @@ def test_an_interrupted_fit_is_neither_lost_nor_changed_by_accident(
     with folder_lock(unfinished_folder(Path("out/run"))):
         locked = run_cli("fit", "--resume", "out/run")
     assert (locked.code, locked.err.count("\n")) == (2, 1)
-    assert "in use: another process trains there" in locked.err
+    assert "in use: another process is at work there" in locked.err
     assert len(os.listdir("out/run.unfinished")) == 3
 
 

@@ -208,7 +208,7 @@ def test_an_answer_that_differs_is_not_written(
         with pytest.raises(DataError, match=r"the probabilities of the exported file differ .* by 0\.01; not written"):
             export_onnx(model, tmp_path / "m.onnx")
         patch.setattr("aaetools.export.onnx_file.write_network", lambda graph, encoder, x: x)
-        with pytest.raises(DataError, match="the model cannot be written as ONNX: .*Identity"):
+        with pytest.raises(DataError, match=r"the model cannot be written as ONNX: .*Identity"):
             export_onnx(model, tmp_path / "m.onnx", codes_only=True)
     assert os.listdir(tmp_path) == []
 
@@ -238,16 +238,17 @@ def test_a_file_is_replaced_by_force_alone_and_survives_a_failed_write(
         export_onnx(model, file)
     with pytest.raises(ModelFileError, match="exists already"):
         export_onnx(model, tmp_path, force=True)
-    with pytest.raises(ModelFileError, match="cannot write .*: No such file or directory"):
+    with pytest.raises(ModelFileError, match=r"cannot write .*: No such file or directory"):
         export_onnx(model, tmp_path / "none" / "m.onnx")
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     for call in ("fsync", "replace"):
-        with monkeypatch.context() as patch, pytest.raises(ModelFileError, match="No space left on device"):
+        with monkeypatch.context() as patch:
             patch.setattr(os, call, full)
-            export_onnx(model, file, force=True)
+            with pytest.raises(ModelFileError, match="No space left on device"):
+                export_onnx(model, file, force=True)
         assert (file.read_bytes(), os.listdir(tmp_path)) == (b"old", ["m.onnx"])
     export_onnx(model, file, force=True)
     assert file.read_bytes() != b"old"
