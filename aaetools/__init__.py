@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aaetools.persistence import load, save
     from aaetools.reports import render
     from aaetools.runs import read_analysis, write_run
+    from aaetools.streaming import predict_file, transform_file
 
 try:
     __version__ = version("aaetools")
@@ -33,10 +34,12 @@ _HOME = {
     "load": "aaetools.persistence",
     "load_dataset": "aaetools.datasets",
     "mask_labels": "aaetools.labels",
+    "predict_file": "aaetools.streaming",
     "read_analysis": "aaetools.runs",
     "render": "aaetools.reports",
     "save": "aaetools.persistence",
     "split_holdout": "aaetools.labels",
+    "transform_file": "aaetools.streaming",
     "write_run": "aaetools.runs",
 }
 
@@ -50,10 +53,12 @@ __all__ = [
     "load",
     "load_dataset",
     "mask_labels",
+    "predict_file",
     "read_analysis",
     "render",
     "save",
     "split_holdout",
+    "transform_file",
     "write_run",
 ]
 

@@ -1,6 +1,6 @@
 """Reconstruction, adversarial and consistency terms: functions of tensors, each with its source.
 
-A term over no rows is 0, not NaN. Adversarial terms take logits.
+A term over no rows is 0, not NaN. Adversarial terms take logits, and so do those of booleans and categories.
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ from torch.nn import functional
 
 __all__ = [
     "adversarial_direction",
+    "bernoulli_loss",
     "categorical_divergence",
+    "categorical_loss",
     "discriminator_loss",
     "generator_loss",
     "mean_or_zero",
+    "negative_binomial_loss",
     "reconstruction_loss",
+    "squared_loss",
 ]
 
 
@@ -30,6 +34,44 @@ def mean_or_zero(per_row: Tensor, weight: Tensor | None = None) -> Tensor:
 def reconstruction_loss(x_hat: Tensor, x: Tensor) -> Tensor:
     """Return half the squared error per feature, averaged over rows (Makhzani et al. 2015, appendix A)."""
     return 0.5 * mean_or_zero((x_hat - x).square().mean(dim=1))
+
+
+def squared_loss(x_hat: Tensor, x: Tensor) -> Tensor:
+    """Return half the squared error of each cell, which is -log N(x; x_hat, 1) up to a constant."""
+    return 0.5 * (x_hat - x).square()
+
+
+def bernoulli_loss(logits: Tensor, x: Tensor) -> Tensor:
+    """Return -log Bernoulli(x; sigmoid(logits)) of each cell, x in [0, 1] (Kingma and Welling 2014, appendix C.1)."""
+    return functional.binary_cross_entropy_with_logits(logits, x, reduction="none")
+
+
+def categorical_loss(logits: Tensor, x: Tensor) -> Tensor:
+    """Return the cross-entropy -log softmax(logits) at the level of each row, shape (n,) (Bishop 2006, eq. 4.108).
+
+    Both have shape (n, n_levels), ``x`` is one-hot. A row of zeros, a level that is not known, costs nothing.
+    """
+    return -(x * logits.log_softmax(dim=1)).sum(dim=1)
+
+
+def negative_binomial_loss(log_mean: Tensor, log_dispersion: Tensor, x: Tensor) -> Tensor:
+    """Return -log NB(x; mean, dispersion) of each cell, in nats (Lopez et al. 2018, scVI, methods).
+
+    The variance is mean + mean^2 / dispersion: a large dispersion parameter makes it a Poisson distribution. Written
+    in logarithms, so that neither a mean of 0 nor a huge one overflows.
+
+    Parameters
+    ----------
+    log_mean
+        Shape (n, n_counts).
+    log_dispersion
+        One per column, shape (n_counts,).
+    x
+        Counts from 0 on, shape (n, n_counts).
+    """
+    dispersion, log_odds = log_dispersion.exp(), log_mean - log_dispersion
+    constant = torch.lgamma(dispersion) + torch.lgamma(x + 1) - torch.lgamma(x + dispersion)
+    return constant + (dispersion + x) * functional.softplus(log_odds) - x * log_odds
 
 
 def discriminator_loss(prior_logits: Tensor, posterior_logits: Tensor, weight: Tensor | None = None) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from aaetools.exceptions import DataError
 
-__all__ = ["ARCHITECTURES", "Discriminator", "conv_networks", "mlp", "mlp_networks"]
+__all__ = ["ARCHITECTURES", "Discriminator", "WithDispersion", "conv_networks", "mlp", "mlp_networks"]
 
 
 def mlp(n_inputs: int, hidden: Sequence[int], n_outputs: int, *, batch_norm: bool = False) -> nn.Sequential:
@@ -51,6 +51,22 @@ class Discriminator(nn.Module):
             z = torch.cat([z, entries], dim=1)
         logits: Tensor = self.net(z)
         return logits[:, 0]
+
+
+class WithDispersion(nn.Module):
+    """A decoder together with the logarithm of each count column's dispersion, which is learned but needs no code.
+
+    Being one module, the two are trained, averaged, saved and moved together.
+    """
+
+    def __init__(self, net: nn.Module, n_counts: int) -> None:
+        super().__init__()
+        self.net = net
+        self.log_dispersion = nn.Parameter(torch.zeros(n_counts))
+
+    def forward(self, z: Tensor) -> Tensor:
+        decoded: Tensor = self.net(z)
+        return decoded
 
 
 def mlp_networks(

@@ -18,7 +18,7 @@ from aaetools.sealed import MANIFEST, json_bytes, parse_json, read_sealed, write
 
 __all__ = ["MODEL_SCHEMA_VERSION", "load", "save"]
 
-MODEL_SCHEMA_VERSION = 2
+MODEL_SCHEMA_VERSION = 3
 _WEIGHTS, _META = "weights.safetensors", "meta.json"
 _ESTIMATORS = {"AdversarialAutoencoder": AdversarialAutoencoder}
 _META_KEYS = {"schema_version", "estimator", "aaetools_version", "state"}
@@ -31,6 +31,8 @@ _STATE_KEYS = {
     "sample_shape",
     "fit_on_images",
     "scaling",
+    "reconstruction",
+    "columns",
     "hidden_layer_sizes",
     "batch_size",
     "precision",
@@ -140,6 +142,9 @@ def load(
     contents = read_sealed(folder, (_META, _WEIGHTS))
     document = parse_json(contents[_META], folder / _META)
     version = document.get("schema_version")
+    if version == 2 and isinstance(document.get("state"), dict):  # knew squared errors of complete numbers only
+        document["state"] = {"reconstruction": "squared", "columns": None} | document["state"]
+        version = 3
     if version != MODEL_SCHEMA_VERSION:
         raise ModelFileError(
             f"{folder / _META} has schema version {version!r}, this aaetools reads {MODEL_SCHEMA_VERSION}; "

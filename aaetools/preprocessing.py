@@ -107,10 +107,21 @@ class InputScaler:
     scale: NDArray[np.float64]
 
     @classmethod
-    def fit(cls, X: NDArray[Any], scaling: str = "auto") -> InputScaler:
-        """Learn centre and scale from rows, shape (n_rows, n_features)."""
+    def fit(cls, X: NDArray[Any], scaling: str = "auto", scaled: NDArray[np.bool_] | None = None) -> InputScaler:
+        """Learn centre and scale from rows, shape (n_rows, n_features).
+
+        With ``scaled``, shape (n_features,), only these features are looked at and scaled. They are columns of a
+        table then, each with its own unit, so that "auto" is "standard".
+        """
         if scaling not in SCALINGS:
             raise DataError(f"unknown scaling {scaling!r}; choose from {', '.join(SCALINGS)}")
+        if scaled is not None:
+            kind = "standard" if scaling == "auto" else scaling
+            center, scale = np.zeros(X.shape[1]), np.ones(X.shape[1])
+            if scaled.any():
+                part = cls.fit(X[:, scaled], kind)
+                center[scaled], scale[scaled] = part.center, part.scale
+            return cls(kind, center, scale)
         columns = _Columns.of(X)
         kind = _choose(columns) if scaling == "auto" else scaling
         if kind == "none":

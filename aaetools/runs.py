@@ -15,7 +15,6 @@ import io
 import json
 import math
 import os
-import shutil
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aaetools.exceptions import AAEToolsError, ModelFileError, RunFolderError
-from aaetools.staging import TEMPORARY, folder_lock, move_into_place, unfinished_folder
+from aaetools.staging import TEMPORARY, folder_lock, staged_folder, unfinished_folder, write_flushed
 
 if TYPE_CHECKING:  # the target is checked before anything heavy is imported
     import pandas as pd
@@ -212,7 +211,7 @@ def write_run(
         made = _make_parents(_resolved(target))
         with folder_lock(unfinished_folder(target)) if lock else contextlib.nullcontext():
             _check_free(target, force)  # another process may have been faster
-            _write(target, model, analysis, report_html, config)
+            _write(_resolved(target), model, analysis, report_html, config)
         return target
     except (OSError, UnicodeError) as error:
         if isinstance(error, AAEToolsError):
@@ -227,27 +226,16 @@ def write_run(
             _remove_empty(made)
 
 
-def _write(target: Path, model: Any, analysis: Analysis, report_html: str, config: Mapping[str, Any]) -> None:
+def _write(place: Path, model: Any, analysis: Analysis, report_html: str, config: Mapping[str, Any]) -> None:
     from aaetools.persistence import save
 
-    place = _resolved(target)
-    staging: Path | None = None
-    try:
-        staging = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=place.parent))
+    with staged_folder(place) as staging:
         save(model, staging / _MODEL)
         files = _table_files(analysis)
         for name, content in files.items():
-            (staging / name).write_bytes(content)
-        (staging / _REPORT).write_text(report_html, encoding="utf-8", newline="\n")
-        (staging / _RUN).write_bytes(_run_toml(analysis, config, files))
-        staging.chmod(0o755)  # mkdtemp makes it private
-        _flush(staging)
-        move_into_place(staging, place)
-        with contextlib.suppress(OSError):  # the run is in place; only a power cut could still undo that
-            _flush_folder(place.parent)
-    finally:
-        if staging is not None and staging.exists():
-            shutil.rmtree(staging, ignore_errors=True)
+            write_flushed(staging / name, content)
+        write_flushed(staging / _REPORT, report_html.encode())
+        write_flushed(staging / _RUN, _run_toml(analysis, config, files))
 
 
 def _make_parents(place: Path) -> list[Path]:
@@ -365,25 +353,6 @@ def _run_toml(analysis: Analysis, config: Mapping[str, Any], files: Mapping[str,
     }
     # a path may hold bytes that are no text; the checksum tells the data, so "?" will do
     return tomli_w.dumps(document).encode("utf-8", "replace")
-
-
-def _flush(folder: Path) -> None:
-    """Flush every file below a folder, then the folders, to the disk."""
-    for root, _, names in os.walk(folder, topdown=False):
-        for name in names:
-            with open(os.path.join(root, name), "rb") as file:
-                os.fsync(file.fileno())
-        _flush_folder(Path(root))
-
-
-def _flush_folder(folder: Path) -> None:
-    if os.name == "nt":  # folders cannot be opened there
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 # Reading

@@ -5,18 +5,14 @@ The checksums find damage; they are no protection against somebody who writes th
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from aaetools.exceptions import ModelFileError
-from aaetools.staging import TEMPORARY, move_into_place
+from aaetools.staging import staged_folder, write_flushed
 
 __all__ = ["MANIFEST", "json_bytes", "parse_json", "read_sealed", "write_sealed"]
 
@@ -35,24 +31,11 @@ def write_sealed(place: Path, files: Mapping[str, bytes]) -> None:
     OSError
         If the folder cannot be written; nothing is left behind, and what was there stays.
     """
-    staging: Path | None = None
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=place.parent))
-        sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    place.parent.mkdir(parents=True, exist_ok=True)
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    with staged_folder(place) as staging:
         for name, content in {**files, MANIFEST: json_bytes({"sha256": sums})}.items():
-            with (staging / name).open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        staging.chmod(0o755)  # mkdtemp makes it private
-        _flush_folder(staging)
-        move_into_place(staging, place)
-        with contextlib.suppress(OSError):  # the folder is in place; only a power cut could still undo that
-            _flush_folder(place.parent)
-    finally:
-        if staging is not None and staging.exists():
-            shutil.rmtree(staging, ignore_errors=True)
+            write_flushed(staging / name, content)
 
 
 def read_sealed(folder: Path, names: Collection[str]) -> dict[str, bytes]:
@@ -117,13 +100,3 @@ def _read(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise ModelFileError(f"cannot read {file}: {error.strerror or error}") from error
-
-
-def _flush_folder(folder: Path) -> None:
-    if os.name == "nt":  # folders cannot be opened there
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all: written beside their place, then moved there."""
+"""Folders and files that appear whole or not at all: written beside their place, then moved there."""
 
 from __future__ import annotations
 
@@ -7,15 +7,25 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from aaetools.exceptions import RunFolderError
 
-__all__ = ["TEMPORARY", "folder_lock", "move_into_place", "unfinished_folder", "write_file"]
+__all__ = [
+    "TEMPORARY",
+    "file_beside",
+    "folder_lock",
+    "move_into_place",
+    "put_in_place",
+    "staged_folder",
+    "unfinished_folder",
+    "write_file",
+    "write_flushed",
+]
 
 TEMPORARY = ".aaetools-"
-"""What the names of folders that are not finished, or about to go, begin with."""
+"""What the names of folders and files that are not finished, or about to go, begin with."""
 
 _LOCK = "lock"
 
@@ -32,26 +42,37 @@ def unfinished_folder(run: Path) -> Path:
     return named.with_name(f"{named.name}.unfinished")
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file through a temporary one in the same folder, so that nobody ever sees a part of it.
+@contextmanager
+def staged_folder(place: Path) -> Iterator[Path]:
+    """Yield an empty folder beside a place; once the block has filled it, move it there.
+
+    The folder itself is flushed to the disk; its files are to be written by :func:`write_flushed`.
 
     Raises
     ------
-    OSError, ValueError
-        If it cannot be written; nothing is left behind, and what was there stays.
+    OSError
+        If it cannot be made, flushed or moved; nothing is left behind, and what was in the place stays.
     """
-    place = Path(os.path.realpath(path))  # a linked file is replaced where it lies
-    descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=place.parent)
+    staging: Path | None = None
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes it private
-        os.replace(temporary, place)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        staging = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=place.parent))
+        yield staging
+        staging.chmod(0o755)  # mkdtemp makes it private
+        _flush_folder(staging)
+        move_into_place(staging, place)
+        with suppress(OSError):  # the folder is in place; only a power cut could still undo that
+            _flush_folder(place.parent)
+    finally:
+        if staging is not None and staging.exists():
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def write_flushed(file: Path, content: bytes) -> None:
+    """Write a file and flush it to the disk."""
+    with file.open("wb") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(opened.fileno())
 
 
 def move_into_place(staging: Path, place: Path) -> None:
@@ -73,6 +94,38 @@ def move_into_place(staging: Path, place: Path) -> None:
             os.replace(aside, place)
         raise
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def file_beside(place: Path) -> Path:
+    """Make an empty file in the folder of a file to be, to be written and given to :func:`put_in_place`."""
+    descriptor, name = tempfile.mkstemp(prefix=TEMPORARY, dir=place.parent)
+    os.close(descriptor)
+    return Path(name)
+
+
+def put_in_place(temporary: Path, place: Path) -> None:
+    """Flush a finished file to the disk and move it to its place, over an older one."""
+    with temporary.open("rb+") as file:
+        os.fsync(file.fileno())
+    os.chmod(temporary, 0o644)  # mkstemp makes it private
+    os.replace(temporary, place)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file through another one in the same folder, so that nobody ever sees a part of it.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it cannot be written; nothing is left behind, and what was there stays.
+    """
+    place = Path(os.path.realpath(path))  # a linked file is replaced where it lies
+    temporary = file_beside(place)
+    try:
+        temporary.write_bytes(content)
+        put_in_place(temporary, place)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -124,3 +177,13 @@ def _lock(descriptor: int) -> None:
         import fcntl
 
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _flush_folder(folder: Path) -> None:
+    if os.name == "nt":  # folders cannot be opened there
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

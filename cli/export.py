@@ -55,8 +55,9 @@ def export(
 ) -> None:
     """Write RUN's encoder and class posterior as one ONNX file.
 
-    Scaling is part of it: rows go in as they are in the data, and codes, probabilities and labels come out. The file's
-    answers are compared with the model's on random rows before it is written.
+    Scaling is part of it: rows go in as they are in the data, and codes, probabilities and labels come out; the
+    encoding of categories, dates and gaps is not part of it. The file's answers are compared with the model's on random
+    rows before it is written.
 
     It needs the packages onnx and onnxruntime: pip install 'aaetools[onnx]'.
     """
@@ -77,7 +78,7 @@ def export(
 def _facts(told: OnnxExport) -> dict[str, object]:
     return {
         "out": str(told.path),
-        "input": {"name": "X", "dtype": told.input_dtype, "n_features": told.n_features},
+        "input": {"name": "X", "dtype": told.input_dtype, "width": told.n_inputs, "encoded": told.encoded},
         "outputs": list(told.outputs),
         "n_bytes": told.n_bytes,
         "n_checked": told.n_checked,
@@ -90,7 +91,10 @@ def _text(told: OnnxExport) -> str:
     from aaetools.cli.output import columns
 
     lines = [
-        ("input", f"X, {told.input_dtype}, rows of {told.n_features:,} features"),
+        (
+            "input",
+            f"X, {told.input_dtype}, rows of {told.n_inputs:,} {'encoded columns' if told.encoded else 'features'}",
+        ),
         ("outputs", ", ".join(told.outputs)),
         ("size", f"{told.n_bytes:,} bytes"),
     ]
@@ -101,4 +105,9 @@ def _text(told: OnnxExport) -> str:
         if told.probability_difference is not None:
             found.append(f"{told.probability_difference:.1e} in probabilities")
         lines.append(("check", f"largest difference on {told.n_checked} random rows: {', '.join(found)}"))
-    return f"{columns(lines)}\n{told.path}"
+    text = columns(lines)
+    if told.encoded:
+        text += (
+            "\nNote: X is the table as ColumnCodec encodes it; its state is in the file's metadata, under 'columns'."
+        )
+    return f"{text}\n{told.path}"

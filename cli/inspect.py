@@ -73,6 +73,8 @@ def _text(found: DataInspection) -> str:
         )
     if found.scaling is not None:
         how = {"shared": "all features by one number", "standard": "each feature by its own spread"}[found.scaling]
+        if _is_mixed(found):
+            how = "numbers, counts and dates each by its own spread; all else is 0 or 1"
         parts.append(f"Scaling: {found.scaling} ({how})")
     if found.trouble:
         lines = [f"{'stops' if one.stops else 'look'}  {one.kind}: {in_options(one.message)}" for one in found.trouble]
@@ -92,7 +94,16 @@ def _columns(found: DataInspection) -> str:
         rows.append(_together(features, shape, found.n_features))
         return text_table(_HEADINGS, rows)
     rows += [_row(column) for column in features]
-    return text_table(_HEADINGS, rows[:_MOST_LINES]) + _more(len(special) + found.n_features, "columns")
+    headings = list(_HEADINGS)
+    if _is_mixed(found):
+        headings.append("encoded as")
+        rows = [[*row, column.encoding] for row, column in zip(rows, [*special, *features], strict=True)]
+    return text_table(headings, rows[:_MOST_LINES]) + _more(len(special) + found.n_features, "columns")
+
+
+def _is_mixed(found: DataInspection) -> bool:
+    """Tell whether a feature is anything else than a complete number."""
+    return any(column.encoding not in (None, "number") for column in found.columns)
 
 
 _HEADINGS = ("column", "role", "kind", "missing", "distinct", "from", "to")

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from aaetools import staging
-from aaetools.exceptions import RunFolderError
+from aaetools import sinks, staging
+from aaetools.sinks import guarded, to_csv, writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,21 +39,7 @@ def check_out_file(path: Path, force: bool, suffixes: tuple[str, ...]) -> None:
         If it is there already and may not be replaced, if its suffix is none of ``suffixes``, or if its
         folder is missing or cannot be written.
     """
-    if path.suffix.lower() not in suffixes:
-        raise RunFolderError(f"{path}: its format is told by the suffix; choose from {', '.join(suffixes)}")
-    try:
-        if path.is_dir():
-            raise RunFolderError(f"{path} is a folder; name a file in it")
-        if os.path.lexists(path) and not force:
-            raise RunFolderError(f"{path} is there already; choose another file, or replace it with --force")
-        if not path.parent.is_dir():
-            raise RunFolderError(f"cannot write {path}: there is no folder {path.parent}")
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except RunFolderError:
-        raise
-    except (OSError, ValueError) as error:
-        raise _unwritable(path, error) from error
+    sinks.check_out_file(path, force, suffixes, replace_with="--force")
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -66,35 +50,8 @@ def write_file(path: Path, content: bytes) -> None:
     RunFolderError
         If it cannot be written; nothing is left behind.
     """
-    try:
+    with writing(path):
         staging.write_file(path, content)
-    except (OSError, ValueError) as error:
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: BaseException) -> RunFolderError:
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return RunFolderError(f"cannot write {path}: {reason}")
-
-
-def guarded(cell: Any) -> Any:
-    """Put a quote before text that a spreadsheet would run as a formula; leave numbers and other text alone.
-
-    Examples
-    --------
-    >>> guarded("=1+1"), guarded("cat"), guarded(-1.5)
-    ("'=1+1", 'cat', -1.5)
-    """
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
-
-
-def to_csv(frame: pd.DataFrame) -> str:
-    """Return a table as CSV text in which no cell is a formula."""
-    safe = frame.copy()
-    for name in safe.select_dtypes(object):
-        safe[name] = safe[name].map(guarded)
-    safe.columns = safe.columns.map(guarded)
-    return str(safe.to_csv(index=False, lineterminator="\n"))
 
 
 def _csv(frame: pd.DataFrame, matrix: NDArray[Any]) -> bytes:
@@ -156,7 +113,7 @@ def deliver(
     out
         File to write, None for csv on standard output.
     facts
-        What else there is to say: keys of the JSON object. An "accuracy" is told to people as well.
+        What else there is to say: keys of the JSON object.
     """
     if out is None:
         click.echo(to_csv(table), nl=False)
@@ -167,13 +124,6 @@ def deliver(
         return
     if quiet:
         return
-    if facts.get("accuracy") is not None:
-        low, high = facts["accuracy_interval"]
-        click.echo(
-            f"Accuracy on {facts['n_labeled']:,} labelled rows: {facts['accuracy']:.1%} "
-            f"(95% interval {low:.1%} to {high:.1%}); rows that the run was trained on are not left out",
-            err=True,
-        )
     if out is not None:
         click.echo(f"{len(table):,} rows written to {out}")
 

@@ -17,16 +17,17 @@ from aaetools.cli.options import (
     quiet_option,
     run_argument,
 )
-from aaetools.cli.output import deliver, prepare_out
+from aaetools.cli.output import prepare_out
+from aaetools.cli.streaming import OpenSink, stream_rows, tell_streamed
+from aaetools.sinks import CLASS_SINKS
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from aaetools.datasets import Dataset
+    from aaetools.analysis.progress import Progress
+    from aaetools.streaming import Streamed
 
 __all__ = ["predict"]
 
-_SUFFIXES = (".parquet", ".csv")
+_SUFFIXES = CLASS_SINKS
 
 
 @click.command(
@@ -74,47 +75,32 @@ def predict(
 
     The table has the row's id, label_pred, and a column p_CLASS for each class. Where DATA has the label
     column, the accuracy on its labelled rows is told on standard error; rows that the run was trained on are
-    not left out of it.
+    not left out of it. Rows are read and written a chunk at a time, so that DATA may be larger than memory.
     """
     prepare_out(out, force, as_json, _SUFFIXES)
-    import pandas as pd
-
-    from aaetools.cli.rows import open_run, rows_for
+    from aaetools.cli.rows import open_run, rows_of
     from aaetools.exceptions import LabelError
+    from aaetools.streaming import write_classes
 
     fitted = open_run(run, device)
-    classes = fitted.model.classes_
-    if len(classes) == 0:
+    if len(fitted.model.classes_) == 0:
         raise LabelError(f"{run}: its model was fitted without labels, so it has no classes to predict")
-    dataset, X = rows_for(fitted, data, target=target, unlabeled=unlabeled, id_column=id_column)
-    scored = target is not None or dataset.target_name == fitted.target_name
-    known = _known_rows(dataset, classes) if scored else None
-    proba = fitted.model.predict_proba(X)
-    predicted = classes[proba.argmax(axis=1)]
-    table = pd.DataFrame(proba, columns=[f"p_{label}" for label in classes])
-    table.insert(0, "label_pred", predicted)
-    table.insert(0, "row", dataset.row_ids)
-    deliver(table, proba, out, _score(dataset, predicted, known), as_json=as_json, quiet=quiet)
+    stream = rows_of(fitted, data, target=target, unlabeled=unlabeled, id_column=id_column)
+    compare = target is not None or stream.target_name == fitted.target_name
+
+    def write(opened: OpenSink, progress: Progress | None) -> Streamed:
+        model, names = fitted.model, fitted.feature_names
+        return write_classes(model, stream, opened, compare=compare, names=names, progress=progress)
+
+    found = stream_rows(write, out, quiet=quiet)
+    tell_streamed(found, out, _score(found), as_json=as_json, quiet=quiet)
 
 
-def _known_rows(dataset: Dataset, classes: NDArray[Any]) -> NDArray[Any] | None:
-    """Return which rows have a label, after checking that the model knows every one of them."""
-    from aaetools.cli.rows import check_labels_known
-    from aaetools.labels import is_unlabeled
-
-    if dataset.y is None:
-        return None
-    known = ~is_unlabeled(dataset.y)
-    check_labels_known(dataset, classes, known)
-    return known
-
-
-def _score(dataset: Dataset, predicted: NDArray[Any], known: NDArray[Any] | None) -> dict[str, Any]:
+def _score(found: Streamed) -> dict[str, Any]:
     """Return the accuracy on the labelled rows with its interval; all None where there are none."""
-    if known is None or dataset.y is None or not known.any():
+    if found.n_labeled == 0:
         return {"n_labeled": 0, "accuracy": None, "accuracy_interval": None}
     from aaetools.analysis import wilson_interval
 
-    right = [str(a) == str(b) for a, b in zip(predicted[known], dataset.y[known], strict=True)]
-    share = wilson_interval(sum(right), len(right))
+    share = wilson_interval(found.n_right, found.n_labeled)
     return {"n_labeled": share.n, "accuracy": share.value, "accuracy_interval": [share.low, share.high]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,11 +17,17 @@ from aaetools.cli.options import (
     quiet_option,
     run_argument,
 )
-from aaetools.cli.output import deliver, prepare_out
+from aaetools.cli.output import prepare_out
+from aaetools.cli.streaming import OpenSink, stream_rows, tell_streamed
+from aaetools.sinks import SINKS
+
+if TYPE_CHECKING:
+    from aaetools.analysis.progress import Progress
+    from aaetools.streaming import Streamed
 
 __all__ = ["transform"]
 
-_SUFFIXES = (".parquet", ".csv", ".npy")
+_SUFFIXES = tuple(SINKS)
 
 
 @click.command(
@@ -59,15 +66,17 @@ def transform(
 
     They come from the encoder of RUN's model. Columns are matched by name where both sides have names. The
     table has the row's id and one column per latent dimension (z0, z1, ...); a npy file has the codes alone.
+    Rows are read and written a chunk at a time, so that DATA may be larger than memory.
     """
     prepare_out(out, force, as_json, _SUFFIXES)
-    import pandas as pd
-
-    from aaetools.cli.rows import open_run, rows_for
+    from aaetools.cli.rows import open_run, rows_of
+    from aaetools.streaming import write_codes
 
     fitted = open_run(run, device)
-    dataset, X = rows_for(fitted, data, target=target, id_column=id_column)
-    codes = fitted.model.transform(X)
-    table = pd.DataFrame(codes, columns=[f"z{axis}" for axis in range(codes.shape[1])])
-    table.insert(0, "row", dataset.row_ids)
-    deliver(table, codes, out, {"n_latent": codes.shape[1]}, as_json=as_json, quiet=quiet)
+    stream = rows_of(fitted, data, target=target, id_column=id_column)
+
+    def write(opened: OpenSink, progress: Progress | None) -> Streamed:
+        return write_codes(fitted.model, stream, opened, names=fitted.feature_names, progress=progress)
+
+    found = stream_rows(write, out, quiet=quiet)
+    tell_streamed(found, out, {"n_latent": found.n_numbers}, as_json=as_json, quiet=quiet)

@@ -10,6 +10,7 @@ from aaetools.exceptions import DataError
 
 if TYPE_CHECKING:  # numpy takes longer to import than the command line may take to print its help
     import numpy as np
+    import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["Dataset", "content_hash"]
@@ -32,7 +33,8 @@ class Dataset:
     name
         Short name, used for run folders and titles.
     X
-        Features, float32, shape (n_rows, n_features), finite.
+        Features, shape (n_rows, n_features): where all of them are complete numbers a float32 matrix, else a data frame
+        of numbers, booleans, dates and categories with gaps, as :func:`aaetools.columns.read_column` gives them.
     y
         Given labels, shape (n_rows,), or None where there are none. Unlabelled rows hold -1 (integer labels)
         or None (object arrays of strings or booleans). Strings are always in object arrays.
@@ -54,7 +56,7 @@ class Dataset:
     """
 
     name: str
-    X: NDArray[np.float32]
+    X: NDArray[np.float32] | pd.DataFrame
     y: NDArray[Any] | None
     feature_names: tuple[str, ...]
     target_name: str | None = None
@@ -69,7 +71,7 @@ class Dataset:
 
         if len(self.row_ids) == 0:
             object.__setattr__(self, "row_ids", np.arange(len(self.X)))
-        if self.X.ndim != 2 or self.X.dtype != np.float32:
+        if isinstance(self.X, np.ndarray) and (self.X.ndim != 2 or self.X.dtype != np.float32):
             raise DataError(f"{self.name}: X must be a float32 matrix, not {self.X.dtype} {self.X.shape}")
         for what, part, expected in (
             ("labels", self.y, self.n_rows),
@@ -115,7 +117,7 @@ class Dataset:
         return sum(label is not None for label in self.y.tolist())
 
 
-def content_hash(X: ArrayLike, y: ArrayLike | None = None) -> str:
+def content_hash(X: ArrayLike | pd.DataFrame, y: ArrayLike | None = None) -> str:
     """Hash features and labels: equal content gives equal hashes on every platform.
 
     Features are compared as float32 (an integer 3 and a float 3.0 are the same value, and so are 0 and -0),
@@ -125,7 +127,7 @@ def content_hash(X: ArrayLike, y: ArrayLike | None = None) -> str:
     Parameters
     ----------
     X
-        Features, shape (n_rows, n_features).
+        Features, shape (n_rows, n_features). Of a data frame the kind of each column counts too: 1 is not True.
     y
         Labels, shape (n_rows,), as in :class:`Dataset`; None where there are none.
 
@@ -137,13 +139,17 @@ def content_hash(X: ArrayLike, y: ArrayLike | None = None) -> str:
     import hashlib
 
     import numpy as np
+    import pandas as pd
 
-    X = np.asarray(X)
     digest = hashlib.sha256(b"aaetools content 1\n")
-    digest.update(np.array(X.shape, dtype="<i8").tobytes())
-    for start in range(0, len(X), _HASH_ROWS):
-        # adding zero turns -0 into 0, which compares equal but has other bytes
-        digest.update((X[start : start + _HASH_ROWS].astype("<f4") + np.float32(0)).tobytes())
+    if isinstance(X, pd.DataFrame):
+        _hash_columns(digest, X)
+    else:
+        X = np.asarray(X)
+        digest.update(np.array(X.shape, dtype="<i8").tobytes())
+        for start in range(0, len(X), _HASH_ROWS):
+            # adding zero turns -0 into 0, which compares equal but has other bytes
+            digest.update((X[start : start + _HASH_ROWS].astype("<f4") + np.float32(0)).tobytes())
     if y is None:
         digest.update(b"no labels")
         return digest.hexdigest()
@@ -159,6 +165,30 @@ def content_hash(X: ArrayLike, y: ArrayLike | None = None) -> str:
         # kind and length first, so that no two label lists share their bytes
         digest.update(f"{kind}:{len(text)}:".encode() + text)
     return digest.hexdigest()
+
+
+def _hash_columns(digest: Any, frame: pd.DataFrame) -> None:
+    """Hash the columns of a table of several kinds one after the other."""
+    import numpy as np
+    import pandas as pd
+    from pandas.api import types
+
+    digest.update(b"columns" + np.array(frame.shape, dtype="<i8").tobytes())
+    for position in range(frame.shape[1]):
+        values = frame.iloc[:, position]
+        gaps = values.isna().to_numpy()
+        if isinstance(values.dtype, pd.CategoricalDtype):
+            kind, codes = "category", pd.factorize(values.astype(object), sort=True)
+            words = [str(word).encode("utf-8", "surrogatepass") for word in codes[1]]
+            digest.update(b"".join(b"%d:%b" % (len(word), word) for word in words))
+            cells = np.asarray(codes[0]).astype("<i8")
+        elif types.is_bool_dtype(values.dtype):
+            kind, cells = "boolean", values.to_numpy(dtype=np.float64, na_value=0).astype("<i8")
+        elif types.is_datetime64_dtype(values.dtype):
+            kind, cells = "date", np.where(gaps, 0, values.to_numpy().astype("datetime64[us]").astype("<i8"))
+        else:
+            kind, cells = "number", values.to_numpy(dtype=np.float64, na_value=0).astype("<f8") + 0.0
+        digest.update(f"{kind}:{len(cells)}:".encode() + cells.tobytes() + np.packbits(gaps).tobytes())
 
 
 def _kind(label: object) -> str:

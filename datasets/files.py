@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -19,11 +20,12 @@ from aaetools.datasets.gzipped import open_binary, unpacked_size
 from aaetools.datasets.messages import did_you_mean, listing, quote
 from aaetools.datasets.refusals import BYTES_PER_VALUE, check_size, reason, refused
 from aaetools.datasets.tables import MAX_FEATURES, NA_WORDS, Table, is_text
-from aaetools.exceptions import DataError
+from aaetools.exceptions import AAEToolsError, DataError
 
 if TYPE_CHECKING:
     import zipfile
 
+    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -70,28 +72,56 @@ def read_file(path: Path, *, labels: bool = False) -> Table:
     DataError
         If the path is no readable file of a supported format.
     """
-    _check_path(path)
-    try:
-        if path.is_dir():
-            return read_folder(path)
-        suffix = suffix_of(path)
+    with read_errors(path):
+        suffix = checked_suffix(path)
         if suffix is None:
-            raise _unknown(path)
-        if path.stat().st_size == 0:
-            raise refused(path, "is empty")
-        with path.open("rb") as file:
-            _check_magic(path, file.read(64), suffix)
-        if suffix.endswith(".gz"):
-            with open_binary(path) as file:
-                _check_magic(path, file.read(64), suffix.removesuffix(".gz"))
+            return read_folder(path)
         reader = LABEL_READERS.get(suffix) if labels else None
         reader = reader or READERS.get(suffix)
         if reader is None:
-            raise refused(path, "holds labels by its name; name the file of images, and this one with target=")
+            raise labels_by_name(path)
         return reader(path)
+
+
+def checked_suffix(path: Path) -> str | None:
+    """Return the key of the readers that a file's name ends with, None for a folder.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, if no reader knows the suffix, or if the content is of another kind than it says.
+    """
+    _check_path(path)
+    if path.is_dir():
+        return None
+    suffix = suffix_of(path)
+    if suffix is None:
+        raise _unknown(path)
+    if path.stat().st_size == 0:
+        raise refused(path, "is empty")
+    with path.open("rb") as file:
+        _check_magic(path, file.read(64), suffix)
+    if suffix.endswith(".gz"):
+        with open_binary(path) as file:
+            _check_magic(path, file.read(64), suffix.removesuffix(".gz"))
+    return suffix
+
+
+def labels_by_name(path: Path) -> DataError:
+    """Return the error for a file of labels that was given as the data."""
+    return refused(path, "holds labels by its name; name the file of images, and this one with target=")
+
+
+@contextmanager
+def read_errors(path: Path) -> Iterator[None]:
+    """Turn what the system says against reading a file into a DataError."""
+    try:
+        yield
     except MemoryError:
         raise refused(path, "does not fit into memory") from None
     except OSError as error:
+        if isinstance(error, AAEToolsError):
+            raise
         raise refused(path, f"cannot be read ({reason(error)})") from None
 
 
@@ -157,38 +187,63 @@ def read_text(path: Path, delimiter: str) -> Table:
     delimiter
         One character between the cells.
     """
+    import pandas as pd
+
+    unpacked_size(path)
+    header, n_rows = scan_text(path, delimiter)
+    check_size(path, n_rows * len(header) * BYTES_PER_VALUE)
+    if n_rows == 0:
+        raise refused(path, "has a header but no rows")
+    with parsing(path), open_binary(path) as file:
+        frame = parse_text(file, delimiter, header)
+    if frame.shape != (n_rows, len(header)):
+        raise lost_rows(path, n_rows, len(frame))
+    frame.columns = pd.Index(header, dtype=object)
+    return Table(path=path, columns=frame, text=True, locate=partial(line_of, path, delimiter))
+
+
+def parse_text(file: IO[bytes], delimiter: str, header: list[str], **options: Any) -> Any:
+    """Let pandas parse a text table whose structure was checked; ``options`` go to ``pandas.read_csv``."""
+    import pandas as pd
+
+    return pd.read_csv(
+        file,
+        sep=delimiter,
+        encoding="utf-8-sig",
+        header=0,
+        names=header,
+        index_col=False,
+        skipinitialspace=True,
+        low_memory=False,  # one type per column
+        keep_default_na=False,
+        na_values=list(NA_WORDS),
+        **options,
+    )
+
+
+@contextmanager
+def parsing(path: Path) -> Iterator[None]:
+    """Turn what pandas says against a text into a DataError."""
     import warnings
 
     import pandas as pd
 
-    unpacked_size(path)
-    header, n_rows = _scan(path, delimiter)
-    check_size(path, n_rows * len(header) * BYTES_PER_VALUE)
-    if n_rows == 0:
-        raise refused(path, "has a header but no rows")
     try:
-        with warnings.catch_warnings(), open_binary(path) as file:
+        with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # cells would be lost
-            frame = pd.read_csv(
-                file,
-                sep=delimiter,
-                encoding="utf-8-sig",
-                header=0,
-                index_col=False,
-                skipinitialspace=True,
-                low_memory=False,  # one type per column
-                keep_default_na=False,
-                na_values=list(NA_WORDS),
-            )
+            yield
     except (ValueError, OverflowError, RecursionError, pd.errors.ParserWarning) as error:
+        if isinstance(error, AAEToolsError):
+            raise
         raise refused(path, f"cannot be parsed ({reason(error)})") from None
-    if frame.shape != (n_rows, len(header)):
-        raise refused(path, f"cannot be parsed: {n_rows} lines of data give {len(frame)} rows; check its quotes")
-    frame.columns = pd.Index(header, dtype=object)
-    return Table(path=path, columns=frame, text=True, locate=partial(_line_of, path, delimiter))
 
 
-def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def lost_rows(path: Path, n_lines: int, n_rows: int) -> DataError:
+    """Return the error for a text of which pandas makes other rows than the csv module."""
+    return refused(path, f"cannot be parsed: {n_lines} lines of data give {n_rows} rows; check its quotes")
+
+
+def records_of(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the number of the first line and the cells of each record; blank lines are skipped."""
     import csv
 
@@ -214,12 +269,12 @@ def _lines(path: Path, file: Iterable[str]) -> Iterator[str]:
         yield line
 
 
-def _scan(path: Path, delimiter: str) -> tuple[list[str], int]:
+def scan_text(path: Path, delimiter: str) -> tuple[list[str], int]:
     """Return column names and number of rows; refuse text that is no table in UTF-8."""
     header: list[str] | None = None
     n_rows = 0
     try:
-        for line, record in _records(path, delimiter):
+        for line, record in records_of(path, delimiter):
             if header is None:
                 header = [name.strip() for name in record]
                 _check_header(path, header, delimiter, line)
@@ -277,9 +332,9 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def _line_of(path: Path, delimiter: str, row: int) -> str:
+def line_of(path: Path, delimiter: str, row: int) -> str:
     """Return where a row starts: "line 7"; read again, because only error messages need it."""
-    for position, (line, _) in enumerate(_records(path, delimiter)):
+    for position, (line, _) in enumerate(records_of(path, delimiter)):
         if position == row + 1:  # the header is the first record
             return f"line {line}"
     return f"row {row} (counted from 0)"
@@ -294,29 +349,41 @@ def read_parquet(path: Path) -> Table:
 
 
 def _parquet_frame(path: Path) -> pd.DataFrame:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    frame: pd.DataFrame
-    try:
-        with pq.ParquetFile(path) as file:
-            check_size(path, file.metadata.num_rows * len(file.schema_arrow) * BYTES_PER_VALUE)
-            _check_arrow_types(path, file.schema_arrow)
-            table = file.read()
-        for position, column in enumerate(table.schema):
-            if pa.types.is_decimal(column.type):
-                table = table.set_column(position, column.name, table.column(position).cast(pa.float64()))
-        # the metadata would turn columns back into an index, out of sight
-        frame = table.to_pandas(ignore_metadata=True)
-    except (DataError, MemoryError):
-        raise
-    except (pa.ArrowException, OSError, ValueError, OverflowError, TypeError, KeyError) as error:
-        raise refused(path, f"cannot be read, truncated or damaged ({reason(error)})") from None
+    with damaged_parquet(path), pq.ParquetFile(path) as file:
+        check_size(path, file.metadata.num_rows * len(file.schema_arrow) * BYTES_PER_VALUE)
+        check_arrow_types(path, file.schema_arrow)
+        return arrow_frame(file.read())
+
+
+def arrow_frame(table: Any) -> pd.DataFrame:
+    """Return an arrow table of checked types as a data frame."""
+    import pyarrow as pa
+
+    for position, column in enumerate(table.schema):
+        if pa.types.is_decimal(column.type):
+            table = table.set_column(position, column.name, table.column(position).cast(pa.float64()))
+    # the metadata would turn columns back into an index, out of sight
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     return frame
 
 
-def _check_arrow_types(path: Path, schema: Any) -> None:
-    """Refuse columns that are neither numbers nor booleans nor text."""
+@contextmanager
+def damaged_parquet(path: Path) -> Iterator[None]:
+    """Turn what pyarrow says against a file into a DataError."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (AAEToolsError, MemoryError):
+        raise
+    except (pa.ArrowException, OSError, ValueError, OverflowError, TypeError, KeyError) as error:
+        raise refused(path, f"cannot be read, truncated or damaged ({reason(error)})") from None
+
+
+def check_arrow_types(path: Path, schema: Any) -> None:
+    """Refuse columns that are neither numbers nor booleans nor dates nor text."""
     from pyarrow import types
 
     known = (
@@ -326,6 +393,8 @@ def _check_arrow_types(path: Path, schema: Any) -> None:
         types.is_decimal,
         types.is_string,
         types.is_large_string,
+        types.is_date,
+        types.is_timestamp,
         types.is_null,
     )
     for column in schema:
@@ -346,7 +415,7 @@ def read_npy(path: Path) -> Table:
     import pandas as pd
 
     array = _npy_array(path)
-    block, names, image_shape = _flattened(path, array, "array")
+    block, names, image_shape = flattened(path, array, "array")
     return Table(path=path, columns=pd.DataFrame(), block=block, block_names=names, image_shape=image_shape)
 
 
@@ -354,7 +423,7 @@ def _npy_array(path: Path) -> NDArray[Any]:
     with path.open("rb") as file:
         try:
             return _read_array(path, file, path.stat().st_size, "array")
-        except _UnusableError as error:
+        except UnusableError as error:
             raise refused(path, f"array: {error}") from None
 
 
@@ -368,7 +437,7 @@ def _label_table(path: Path, array: NDArray[Any]) -> Table:
 
     try:
         return Table(path=path, columns=pd.DataFrame({"label": _one_per_row(array, len(array) if array.ndim else 0)}))
-    except _UnusableError as error:
+    except UnusableError as error:
         raise refused(path, f"array: {error}") from None
 
 
@@ -393,9 +462,9 @@ def read_npz(path: Path) -> Table:
         main = f"array {quote(found[0])}"
         try:
             X = _read_member(path, archive, members.pop(found[0]))
-        except _UnusableError as error:
+        except UnusableError as error:
             raise refused(path, f"{main}: {error}") from None
-        block, names, image_shape = _flattened(path, X, main)
+        block, names, image_shape = flattened(path, X, main)
         columns: dict[str, NDArray[Any]] = {}
         unusable: dict[str, str] = {}
         for name, info in members.items():
@@ -405,7 +474,7 @@ def read_npz(path: Path) -> Table:
                     names = tuple(str(entry) for entry in array)
                 else:
                     columns[name] = _one_per_row(array, len(block))
-            except _UnusableError as error:
+            except UnusableError as error:
                 unusable[name] = str(error)
     if len(set(names)) != len(names):
         raise refused(path, "array 'feature_names': a name occurs more than once")
@@ -427,7 +496,7 @@ def _sparse(path: Path, archive: zipfile.ZipFile, members: dict[str, zipfile.Zip
 
     try:
         parts = {name: _read_member(path, archive, info) for name, info in members.items()}
-    except _UnusableError as error:
+    except UnusableError as error:
         raise refused(path, f"sparse matrix: {error}") from None
     kind = parts["format"].tobytes().decode("latin-1").replace("\0", "")
     shape = parts["shape"]
@@ -465,7 +534,7 @@ def _sparse(path: Path, archive: zipfile.ZipFile, members: dict[str, zipfile.Zip
     return Table(path=path, columns=pd.DataFrame(), block=block, block_names=names)
 
 
-class _UnusableError(Exception):
+class UnusableError(Exception):
     """An array beside the features cannot be labels or row ids; only a problem if it is asked for."""
 
 
@@ -500,15 +569,24 @@ def _read_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) ->
 
     name = info.filename.removesuffix(".npy")
     if name == info.filename:
-        raise _UnusableError("is not an array")
+        raise UnusableError("is not an array")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise refused(path, f"array {quote(name)}: compressed in a way that numpy does not write")
     with archive.open(info) as stream:
         return _read_array(path, stream, info.file_size, f"array {quote(name)}")
 
 
-def _read_array(path: Path, stream: IO[bytes], size: int, what: str) -> NDArray[Any]:
-    """Read one npy stream of ``size`` bytes; its header must agree with that before memory is allocated."""
+@dataclass(frozen=True)
+class ArrayHeader:
+    """What a npy stream holds by its header, which agrees with its length."""
+
+    shape: tuple[int, ...]
+    fortran_order: bool
+    dtype: np.dtype[Any]
+
+
+def array_header(path: Path, stream: IO[bytes], size: int, what: str) -> ArrayHeader:
+    """Read the header of a npy stream of ``size`` bytes, which must agree with that; values come next."""
     import math
     import tokenize
     import warnings
@@ -537,7 +615,7 @@ def _read_array(path: Path, stream: IO[bytes], size: int, what: str) -> NDArray[
     ):
         raise refused(path, f"{what}: truncated or damaged header") from None
     if dtype.hasobject:
-        raise _UnusableError("holds Python objects, which are never unpickled; save numbers or text")
+        raise UnusableError("holds Python objects, which are never unpickled; save numbers or text")
     n_values = math.prod(shape)
     if min(shape, default=0) < 0 or dtype.itemsize == 0:
         raise refused(path, f"{what}: impossible shape {shape} of {dtype}")
@@ -549,17 +627,29 @@ def _read_array(path: Path, stream: IO[bytes], size: int, what: str) -> NDArray[
             f"{what}: its header announces {announced:,} bytes of values, but there are "
             f"{size - header_bytes:,}; truncated or damaged",
         )
+    return ArrayHeader(shape, fortran_order, dtype)
+
+
+def _read_array(path: Path, stream: IO[bytes], size: int, what: str) -> NDArray[Any]:
+    """Read one npy stream of ``size`` bytes; its header must agree with that before memory is allocated."""
+    import math
+
+    import numpy as np
+
+    header = array_header(path, stream, size, what)
+    dtype, n_values = header.dtype, math.prod(header.shape)
+    announced = n_values * dtype.itemsize
     check_size(path, announced + n_values * 4, what)
     buffer = stream.read(announced)
     if len(buffer) != announced:
         raise refused(path, f"{what}: truncated or damaged")
     values = np.frombuffer(buffer, dtype=dtype)
     if dtype.kind == "U" and (values.view(dtype.byteorder.replace("|", "=") + "u4") > sys.maxunicode).any():
-        raise _UnusableError("holds text that cannot be decoded")  # numpy would end in a SystemError
-    return values.reshape(shape, order="F" if fortran_order else "C")
+        raise UnusableError("holds text that cannot be decoded")  # numpy would end in a SystemError
+    return values.reshape(header.shape, order="F" if header.fortran_order else "C")
 
 
-def _flattened(
+def flattened(
     path: Path, array: NDArray[Any], what: str
 ) -> tuple[NDArray[Any], tuple[str, ...], tuple[int, ...] | None]:
     """Return features of shape (n, d), their names, and the shape of a row if rows are images."""
@@ -593,18 +683,18 @@ def _one_per_row(array: NDArray[Any], n_rows: int) -> NDArray[Any]:
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
-        raise _UnusableError(f"has shape {array.shape}, not one entry per row (one-hot rows: save their argmax)")
+        raise UnusableError(f"has shape {array.shape}, not one entry per row (one-hot rows: save their argmax)")
     if len(array) != n_rows:
-        raise _UnusableError(f"has {len(array)} entries for {n_rows} rows of features")
+        raise UnusableError(f"has {len(array)} entries for {n_rows} rows of features")
     if array.dtype.kind not in "iufbUS":
-        raise _UnusableError(f"holds {array.dtype}, not integers, text or booleans")
+        raise UnusableError(f"holds {array.dtype}, not integers, text or booleans")
     try:
         if array.dtype.kind == "S":
             return _objects(entry.decode("utf-8") for entry in array.tolist())
         if array.dtype.kind == "U":
             return _texts(array)
     except ValueError:
-        raise _UnusableError("holds text that cannot be decoded") from None
+        raise UnusableError("holds text that cannot be decoded") from None
     return array.astype(array.dtype.newbyteorder("=") if array.dtype.kind in "iub" else "f8")
 
 
@@ -613,7 +703,7 @@ def _texts(array: NDArray[Any]) -> NDArray[Any]:
     texts = array.astype(object)
     for row, text in enumerate(texts):
         if not is_text(text):
-            raise _UnusableError(
+            raise UnusableError(
                 f"holds half of a surrogate pair in {quote(text)} at row {row} (counted from 0), which is no character"
             )
     return texts
@@ -639,17 +729,23 @@ def read_idx(path: Path) -> Table:
 
     The format is told in Y. LeCun, C. Cortes and C. Burges, The MNIST database of handwritten digits.
     """
+    array = _idx_array(path)
+    block, names, image_shape = flattened(path, array, "array")
+    columns = idx_labels_for(path, len(block))
+    return Table(path=path, columns=columns, block=block, block_names=names, image_shape=image_shape)
+
+
+def idx_labels_for(path: Path, n_rows: int) -> pd.DataFrame:
+    """Return the labels that lie beside a file of images, a table without columns if there are none."""
     import pandas as pd
 
-    array = _idx_array(path)
-    block, names, image_shape = _flattened(path, array, "array")
     beside = _labels_beside(path)
-    columns = pd.DataFrame()
-    if beside is not None:
-        columns = read_idx_labels(beside).columns
-        if len(columns) != len(block):
-            raise refused(beside, f"{len(columns):,} labels for the {len(block):,} rows of {quote(path)}")
-    return Table(path=path, columns=columns, block=block, block_names=names, image_shape=image_shape)
+    if beside is None:
+        return pd.DataFrame()
+    columns = read_idx_labels(beside).columns
+    if len(columns) != n_rows:
+        raise refused(beside, f"{len(columns):,} labels for the {n_rows:,} rows of {quote(path)}")
+    return columns
 
 
 def read_idx_labels(path: Path) -> Table:
@@ -665,28 +761,40 @@ def _idx_array(path: Path) -> NDArray[Any]:
 
     size = unpacked_size(path)
     with open_binary(path) as file:
-        start = file.read(4)
-        if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _IDX_TYPES or start[3] == 0:
-            raise refused(path, "is not an IDX file; the file is damaged or has the wrong suffix")
-        n_dims = start[3]
-        sizes = file.read(4 * n_dims)
-        shape = tuple(int.from_bytes(sizes[i : i + 4], "big") for i in range(0, len(sizes), 4))
-        dtype = np.dtype(_IDX_TYPES[start[2]])
-        announced = math.prod(shape) * dtype.itemsize
-        there = size - 4 - 4 * n_dims
-        if there != announced or n_dims > 4:
-            raise refused(
-                path,
-                f"its header announces {announced:,} bytes of values, but there are {max(there, 0):,}; "
-                "truncated or damaged",
-            )
-        check_size(path, announced + math.prod(shape) * 4)
+        header = idx_header(path, file, size)
+        announced = math.prod(header.shape) * header.dtype.itemsize
+        check_size(path, announced + math.prod(header.shape) * 4)
         values = bytearray()
         while piece := file.read(_IDX_BLOCK):
             values += piece
     if len(values) != announced:  # the file has changed meanwhile
         raise refused(path, "truncated or damaged")
-    return np.frombuffer(values, dtype=dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+    array = np.frombuffer(values, dtype=header.dtype).reshape(header.shape)
+    return array.astype(header.dtype.newbyteorder("="), copy=False)
+
+
+def idx_header(path: Path, file: IO[bytes], size: int) -> ArrayHeader:
+    """Read the header of an IDX file of ``size`` bytes, which must agree with that; values come next."""
+    import math
+
+    import numpy as np
+
+    start = file.read(4)
+    if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _IDX_TYPES or start[3] == 0:
+        raise refused(path, "is not an IDX file; the file is damaged or has the wrong suffix")
+    n_dims = start[3]
+    sizes = file.read(4 * n_dims)
+    shape = tuple(int.from_bytes(sizes[i : i + 4], "big") for i in range(0, len(sizes), 4))
+    dtype = np.dtype(_IDX_TYPES[start[2]])
+    announced = math.prod(shape) * dtype.itemsize
+    there = size - 4 - 4 * n_dims
+    if there != announced or n_dims > 4:
+        raise refused(
+            path,
+            f"its header announces {announced:,} bytes of values, but there are {max(there, 0):,}; "
+            "truncated or damaged",
+        )
+    return ArrayHeader(shape, False, dtype)
 
 
 def _labels_beside(path: Path) -> Path | None:
@@ -703,10 +811,10 @@ def _labels_beside(path: Path) -> Path | None:
 
 def read_folder(path: Path) -> Table:
     """Read a folder of parquet files, which are one table, or of pictures, one folder per class."""
-    entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith((".", "_")))
-    parts = [entry for entry in entries if entry.suffix.lower() == ".parquet" and entry.is_file()]
+    parts = parquet_parts(path)
     if parts:
         return _read_parts(path, parts)
+    entries = _entries(path)
     from aaetools.datasets.pictures import is_picture, read_pictures
 
     if any(entry.is_dir() and any(map(is_picture, entry.iterdir())) for entry in entries):
@@ -718,12 +826,27 @@ def read_folder(path: Path) -> Table:
     )
 
 
+def _entries(path: Path) -> list[Path]:
+    return sorted(entry for entry in path.iterdir() if not entry.name.startswith((".", "_")))
+
+
+def parquet_parts(path: Path) -> list[Path]:
+    """Return the parquet files of a folder in the order of their names."""
+    return [entry for entry in _entries(path) if entry.suffix.lower() == ".parquet" and entry.is_file()]
+
+
 def _read_parts(path: Path, parts: list[Path]) -> Table:
     """Read parquet files with the same columns as one table, in the order of their names."""
-    import bisect
-    from itertools import accumulate
-
     import pandas as pd
+
+    check_parts(path, parts)
+    frames = [_parquet_frame(part) for part in parts]
+    columns = pd.concat(frames, ignore_index=True)
+    return Table(path=path, columns=columns, locate=place_in_parts(parts, [len(frame) for frame in frames]))
+
+
+def check_parts(path: Path, parts: list[Path], *, whole: bool = True) -> None:
+    """Refuse parquet files whose columns are not alike, and where they are read as a ``whole``, too many rows."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -744,15 +867,22 @@ def _read_parts(path: Path, parts: list[Path]) -> Table:
                 part, f"its columns {what} from those of {quote(parts[0].name)}; give all parts the same columns"
             )
         n_cells += n_rows * len(first)
-        check_size(path, n_cells * BYTES_PER_VALUE, "the folder")
-    frames = [_parquet_frame(part) for part in parts]
-    starts = [0, *accumulate(len(frame) for frame in frames)]
+        if whole:
+            check_size(path, n_cells * BYTES_PER_VALUE, "the folder")
+
+
+def place_in_parts(parts: list[Path], sizes: list[int]) -> Callable[[int], str]:
+    """Return what tells the file and the row in it from the row in all files, of which each has so many rows."""
+    import bisect
+    from itertools import accumulate
+
+    starts = [0, *accumulate(sizes)]
 
     def locate(row: int) -> str:
         part = bisect.bisect_right(starts, row) - 1
         return f"{quote(parts[part].name)}, row {row - starts[part]} (counted from 0)"
 
-    return Table(path=path, columns=pd.concat(frames, ignore_index=True), locate=locate)
+    return locate
 
 
 READERS: dict[str, Callable[[Path], Table]] = {

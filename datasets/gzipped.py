@@ -33,13 +33,13 @@ def open_binary(path: Path) -> Iterator[IO[bytes]]:
         raise refused(path, f"cannot be unpacked, truncated or damaged ({reason(error)})") from None
 
 
-def unpacked_size(path: Path) -> int:
+def unpacked_size(path: Path, *, limited: bool = True) -> int:
     """Return how many bytes a file holds; of a .gz file, by unpacking it piece by piece, with its checksum.
 
     Raises
     ------
     DataError
-        If it is damaged, or needs more than half of the machine's memory.
+        If it is damaged, or if it is ``limited`` and needs more than half of the machine's memory.
     """
     if path.suffix.lower() != ".gz":
         return path.stat().st_size
@@ -47,5 +47,6 @@ def unpacked_size(path: Path) -> int:
     with open_binary(path) as file:
         while piece := file.read(_CHUNK):
             size += len(piece)
-            check_size(path, size, "unpacked, it")  # before all of a bomb is unpacked
+            if limited:
+                check_size(path, size, "unpacked, it")  # before all of a bomb is unpacked
     return size

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from aaetools.datasets.load import open_table
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
+
+    from aaetools.datasets.dataset import Dataset
 
 
 __all__ = ["ClassCount", "ColumnSummary", "DataInspection", "Trouble", "inspect_data"]
@@ -46,11 +48,14 @@ class ColumnSummary:
     name, role
         The role is "feature", "labels", "row ids", "index" (saved with the table, not used) or "unused".
     kind
-        "whole numbers", "numbers", "booleans", "text", "empty" or "other".
+        "whole numbers", "numbers", "booleans", "dates", "text", "empty" or "other".
     n_missing, n_distinct
         Rows without a value, and distinct values in the others.
     lowest, highest
         Of the finite numbers; None for other kinds.
+    encoding
+        How a feature will be encoded, in words; None for other columns and for what cannot be used. A fit decides on
+        its training rows alone, so that a level or gap that occurs in few rows may be missing there.
     """
 
     name: str
@@ -60,6 +65,7 @@ class ColumnSummary:
     n_distinct: int
     lowest: float | None
     highest: float | None
+    encoding: str | None = None
 
 
 @dataclass(frozen=True)
@@ -176,10 +182,9 @@ def inspect_data(
     trouble += _about_classes(roles.target, counts)
     scaling = None
     if dataset is not None:
-        from aaetools.preprocessing import choose_scaling
-
-        scaling = choose_scaling(dataset.X)
-        trouble += _duplicated_rows(dataset.X, codes)
+        matrix, scaling, encodings = _encoded(dataset)
+        kept = [replace(one, encoding=encodings.get(one.name)) if one.role == "feature" else one for one in kept]
+        trouble += _duplicated_rows(matrix, codes)
     # what a reader says of the first bad cell is less than what was said of all of them
     if isinstance(refusal, LabelError) or (refusal is not None and not any(one.stops for one in trouble)):
         trouble.append(Trouble("refused", True, str(refusal)))
@@ -205,6 +210,19 @@ def inspect_data(
 
 
 # Columns
+
+
+def _encoded(dataset: Dataset) -> tuple[NDArray[np.float32], str, dict[str, str]]:
+    """Return features as the networks would see them but for the scaling, that scaling, and how each is encoded."""
+    import numpy as np
+
+    from aaetools.columns import ColumnCodec
+    from aaetools.preprocessing import choose_scaling
+
+    if isinstance(dataset.X, np.ndarray):
+        return dataset.X, choose_scaling(dataset.X), dict.fromkeys(dataset.feature_names, "number")
+    codec = ColumnCodec.fit(dataset.X)
+    return codec.encode(dataset.X), "standard", {column.name: column.encoding for column in codec.columns}
 
 
 def _feature_names(table: Table, roles: Roles) -> list[str]:
@@ -251,9 +269,22 @@ def _summary(name: str, role: str, values: pd.Series[Any]) -> ColumnSummary:
         kind = "whole numbers" if whole else "numbers"
         if len(numbers):
             lowest, highest = float(numbers.min()), float(numbers.max())
+    elif types.is_datetime64_any_dtype(values.dtype) or _are_dates(present):
+        kind = "dates"
     elif all(isinstance(value, str) for value in present.unique().tolist()):
         kind = "text"
     return ColumnSummary(name, role, kind, n_missing, n_distinct, lowest, highest)
+
+
+def _are_dates(present: pd.Series[Any]) -> bool:
+    from aaetools.columns import ColumnError, read_column
+
+    if isinstance(present.iloc[0], str) and not present.iloc[0][:1].isdigit():  # most words are seen to be none
+        return False
+    try:
+        return bool(read_column(present, "").dtype.kind == "M")
+    except ColumnError:
+        return False
 
 
 # Trouble
@@ -266,8 +297,9 @@ class _Looks:
         self.n_rows = table.n_rows
         self.locate = table.locate
         self.labels = labels
+        self.is_block = table.block is not None
         self.missing: list[str] = []
-        self.words: list[str] = []
+        self.refused: list[str] = []
         self.infinite: list[str] = []
         self.constant: list[str] = []
         self.ids: list[str] = []
@@ -284,13 +316,11 @@ class _Looks:
         import pandas as pd
 
         name, n_rows = column.name, self.n_rows
-        if column.n_missing:
+        if column.n_missing and column.kind != "empty":
             where = self._place(self.missing, values.isna().to_numpy())
             self.missing.append(f"{_quoted(name)} ({column.n_missing:,}{where})")
-        if column.kind in ("text", "other"):
-            odd = (pd.to_numeric(values, errors="coerce").isna() & values.notna()).to_numpy()
-            what = f"{_quoted(values.iloc[int(odd.argmax())])}{self._place(self.words, odd)}"
-            self.words.append(f"{_quoted(name)} ({what})")
+        if column.kind in ("text", "other", "empty"):
+            self._read(name, values)
         if column.n_distinct <= 1:
             self.constant.append(name)
             return
@@ -317,19 +347,34 @@ class _Looks:
             self.copies.append(f"{_quoted(name)} (as {_quoted(self.first[key])})")
         self.first.setdefault(key, name)
 
+    def _read(self, name: str, values: pd.Series[Any]) -> None:
+        """Note what keeps a column that is neither numbers nor dates from being used."""
+        from aaetools.columns import ColumnError, read_column
+
+        try:
+            read_column(values, name)
+        except ColumnError as error:
+            where = ""
+            if error.row is not None and len(self.refused) < _SHOWN:
+                where = f", {self.locate(error.row)}"
+            self.refused.append(f"{_quoted(name)}{where}: {error.problem}")
+
     def _place(self, told: list[str], bad: NDArray[np.bool_]) -> str:
         """Say where the first bad row is, for the few columns that will be shown; a text file is read for each."""
         return f", first in {self.locate(int(bad.argmax()))}" if len(told) < _SHOWN else ""
 
     def found(self) -> Iterator[Trouble]:
         """Yield the troubles with the features."""
-        if self.missing:
+        if self.missing and self.is_block:
             yield Trouble("missing values", True, f"{_few(self.missing)}; fill them or drop the rows or columns")
+        elif self.missing:
+            yield Trouble("missing values", False, f"{_few(self.missing)}; each is filled and marked as missing")
         if self.infinite:
             yield Trouble("infinite values", True, f"{_names(self.infinite)}; replace or drop them")
-        if self.words:
-            advice = "encode them as numbers, drop them, or name one with target= or id_column="
-            yield Trouble("not numbers", True, f"{_few(self.words)}; {advice}")
+        for problem in self.refused[:_SHOWN]:
+            yield Trouble("cannot be encoded", True, problem)
+        if len(self.refused) > _SHOWN:
+            yield Trouble("cannot be encoded", True, f"{len(self.refused) - _SHOWN:,} more columns")
         if self.leaks:
             advice = "drop it, or the model only copies it"
             yield Trouble("leak", False, f"{_names(self.leaks)} tells the label of every row; {advice}")

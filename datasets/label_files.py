@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from aaetools.datasets.files import read_file, suffix_of
 from aaetools.datasets.messages import listing, quote
-from aaetools.datasets.tables import ID_NAMES, LABEL_NAMES, SAVED_INDEX_NAMES, Table
+from aaetools.datasets.tables import ID_NAMES, LABEL_NAMES, SAVED_INDEX_NAMES, Columns, Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["with_labels"]
+__all__ = ["id_columns", "is_label_file", "label_position", "match_labels", "read_label_file", "with_labels"]
 
 
 def with_labels(table: Table, target: str | None, id_column: str | None = None) -> tuple[Table, str | None]:
@@ -44,22 +44,47 @@ def with_labels(table: Table, target: str | None, id_column: str | None = None) 
     DataError
         If the file cannot be read, has not one label per row, or names rows that the table has not.
     """
-    if target is None or target in table.names or target in table.unusable:
+    if target is None or not is_label_file(table, target):
         return table, target
-    if suffix_of(Path(target)) is None or not os.path.isfile(os.path.expanduser(target)):
-        return table, target
-    path = Path(os.path.expanduser(target))
-    labels = read_file(path, labels=True)
+    labels, name, key = read_label_file(table, target, id_column)
+    found = match_labels(table, labels, name, key)
+    columns = table.columns.copy()
+    columns.insert(label_position(table), name, found)
+    return replace(table, columns=columns, text=labels.text), name
+
+
+def is_label_file(table: Columns, target: str) -> bool:
+    """Tell whether a target is no column of a table but a file that is there."""
+    if target in table.names or target in table.unusable:
+        return False
+    return suffix_of(Path(target)) is not None and os.path.isfile(os.path.expanduser(target))
+
+
+def read_label_file(table: Columns, target: str, id_column: str | None) -> tuple[Table, str, str | None]:
+    """Read a file of labels; return it, the name of its labels, and that of its row ids if it has any."""
+    labels = read_file(Path(os.path.expanduser(target)), labels=True)
     ids = [name for name in labels.names if name == id_column or (id_column is None and name.lower() in ID_NAMES)]
     name = _label_column(labels, ids)
     if name in table.names or name in table.block_names:
         raise labels.error(f"{quote(table.path)} has a column of this name too; rename one", column=name)
-    found = _by_id(table, labels, ids[0], name) if ids else _by_order(table, labels, name)
-    columns = table.columns.copy()
-    # an index that pandas saved stays the last column, by which it is known
-    last = len(table.names) - (table.names[-1:] == [SAVED_INDEX_NAMES[1]])
-    columns.insert(last, name, found)
-    return replace(table, columns=columns, text=labels.text), name
+    return labels, name, ids[0] if ids else None
+
+
+def match_labels(table: Table, labels: Table, name: str, key: str | None) -> pd.Series[Any]:
+    """Return a label per row of a table, of which only the columns of row ids are looked at."""
+    return _by_order(table, labels, name) if key is None else _by_id(table, labels, key, name)
+
+
+def label_position(table: Columns) -> int:
+    """Return where a column of labels goes: last, but before an index that pandas saved, known by its place."""
+    return len(table.names) - (table.names[-1:] == [SAVED_INDEX_NAMES[1]])
+
+
+def id_columns(table: Columns, key: str) -> list[str]:
+    """Return the columns of a table that may hold the ids that a file of labels has in its column ``key``."""
+    return [column for column in table.names if column == key] or [
+        column for column in table.names if column.lower() in ID_NAMES
+    ]
 
 
 def _label_column(labels: Table, ids: list[str]) -> str:
@@ -85,9 +110,7 @@ def _by_order(table: Table, labels: Table, name: str) -> pd.Series[Any]:
 def _by_id(table: Table, labels: Table, key: str, name: str) -> pd.Series[Any]:
     import pandas as pd
 
-    own = [column for column in table.names if column == key] or [
-        column for column in table.names if column.lower() in ID_NAMES
-    ]
+    own = id_columns(table, key)
     if not own:
         raise labels.error(f"{quote(table.path)} has no such column to match rows by; add it there", column=key)
     keys = labels.columns[key]

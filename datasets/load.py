@@ -102,13 +102,14 @@ def open_table(
 
 def _bundled_table(card: DataCard, target: str | None, id_column: str | None) -> Table:
     """Return a bundled data set as a file with its labels beside the features."""
+    import numpy as np
     import pandas as pd
 
     dataset = _load_bundled(card, target, None, id_column)
     return Table(
         path=Path(dataset.name),
         columns=pd.DataFrame({card.target_name: dataset.y}),
-        block=dataset.X,
+        block=np.asarray(dataset.X),
         block_names=dataset.feature_names,
         image_shape=dataset.image_shape,
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from aaetools.datasets.messages import quote_path
 from aaetools.exceptions import DataError
+from aaetools.memory import physical_memory
 
 __all__ = ["BYTES_PER_VALUE", "check_size", "reason", "refused"]
 
@@ -28,10 +28,7 @@ def reason(error: BaseException) -> str:
 
 def check_size(path: Path, n_bytes: int, what: str = "the file") -> None:
     """Refuse what needs more than half of the machine's memory, before any of it is allocated."""
-    try:
-        physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # unknown on this system
-        physical = 2**34
+    physical = physical_memory()
     if n_bytes > physical // 2:
         raise refused(
             path,

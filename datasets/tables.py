@@ -5,10 +5,11 @@ Everything here is blind to file formats; every complaint names the file, the ro
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
 from aaetools.datasets.dataset import Dataset
 from aaetools.datasets.messages import did_you_mean, listing, quote, quote_path
@@ -19,17 +20,28 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from aaetools.columns import ColumnCodec
+
 __all__ = [
     "ID_NAMES",
     "LABEL_NAMES",
     "MAX_FEATURES",
     "MAX_MAGNITUDE",
     "NA_WORDS",
+    "Columns",
+    "DistinctCells",
+    "Encoding",
     "Roles",
     "Table",
+    "check_table",
+    "check_unlabeled",
+    "dataset_of",
     "find_roles",
     "is_text",
+    "labels_of_cells",
     "read_labels",
+    "repeated_id",
+    "row_position",
     "to_dataset",
 ]
 
@@ -53,16 +65,89 @@ MAX_EXACT_INTEGER = 2**53 - 1
 
 MAX_FEATURES = 1_000_000
 
+Encoding: TypeAlias = "Literal['auto', 'numbers'] | ColumnCodec"
+"""What features may be, see :func:`dataset_of`."""
+
 _BLOCK_CELLS = 2**22
 
 
-def _row_position(row: int) -> str:
+def row_position(row: int) -> str:
+    """Return a row number in words, where nothing better is known.
+
+    Examples
+    --------
+    >>> row_position(7)
+    'row 7 (counted from 0)'
+    """
     return f"row {row} (counted from 0)"
 
 
+class Columns(ABC):
+    """What is known of the columns of a file, whether it was read as a whole or is read in chunks.
+
+    Attributes
+    ----------
+    path
+        The file, for messages.
+    block_names
+        One feature name per column of a block of numbers which are all features; empty where there is no block.
+    unusable
+        Columns that exist but cannot be labels or row ids: name to reason.
+    text
+        Whether cells were text, so that types are guesses: "-1" among words is unlabelled too, and labels
+        that are all numbers once the unlabelled cells are gone become integers.
+    """
+
+    path: Path
+    block_names: tuple[str, ...]
+    unusable: Mapping[str, str]
+    text: bool
+
+    @property
+    @abstractmethod
+    def names(self) -> list[str]:
+        """Names of the columns; any of them can be the labels or the row ids, and where there is no block, features."""
+
+    @property
+    @abstractmethod
+    def n_rows(self) -> int:
+        """Number of rows."""
+
+    @property
+    @abstractmethod
+    def has_block(self) -> bool:
+        """Whether the features are a block of numbers, so that no named column is one."""
+
+    @abstractmethod
+    def has_fractions(self, name: str) -> bool:
+        """Tell whether a column is of floats and one of them is no whole number."""
+
+    @abstractmethod
+    def is_index(self, name: str) -> bool:
+        """Tell whether the cells of a column are integers or text, other in every row."""
+
+    @abstractmethod
+    def place(self, row: int) -> str:
+        """Return a row number counted from 0 in words, such as "line 7"."""
+
+    def error(self, problem: str, *, row: int | None = None, column: str | None = None) -> DataError:
+        """Return a :class:`DataError` that names the file, the row and the column."""
+        return DataError(self._complaint(problem, row, column))
+
+    def label_error(self, problem: str, *, row: int | None = None, column: str) -> LabelError:
+        """Return a :class:`LabelError` that names the file, the row and the column."""
+        return LabelError(self._complaint(problem, row, column))
+
+    def _complaint(self, problem: str, row: int | None, column: str | None) -> str:
+        place = [] if row is None else [self.place(row)]
+        if column is not None:
+            place.append(f"column {quote(column)}")
+        return f"{quote_path(self.path)}: {', '.join(place)}{': ' if place else ''}{problem}"
+
+
 @dataclass(frozen=True, eq=False)
-class Table:
-    """What a reader found in a file.
+class Table(Columns):
+    """What a reader found in a file, or the rows of one chunk of it.
 
     Attributes
     ----------
@@ -83,7 +168,9 @@ class Table:
         Whether cells were text, so that types are guesses: "-1" among words is unlabelled too, and labels
         that are all numbers once the unlabelled cells are gone become integers.
     locate
-        Turns a row number counted from 0 into words, such as "line 7".
+        Turns a row number of the file counted from 0 into words, such as "line 7".
+    first_row
+        Where in the file the rows begin.
     """
 
     path: Path
@@ -93,7 +180,8 @@ class Table:
     image_shape: tuple[int, ...] | None = None
     unusable: Mapping[str, str] = field(default_factory=dict)
     text: bool = False
-    locate: Callable[[int], str] = _row_position
+    locate: Callable[[int], str] = row_position
+    first_row: int = 0
 
     @property
     def names(self) -> list[str]:
@@ -105,19 +193,29 @@ class Table:
         """Number of rows."""
         return len(self.columns) if self.block is None else len(self.block)
 
-    def error(self, problem: str, *, row: int | None = None, column: str | None = None) -> DataError:
-        """Return a :class:`DataError` that names the file, the row and the column."""
-        return DataError(self._complaint(problem, row, column))
+    @property
+    def has_block(self) -> bool:
+        """Whether the features are a block of numbers."""
+        return self.block is not None
 
-    def label_error(self, problem: str, *, row: int | None = None, column: str) -> LabelError:
-        """Return a :class:`LabelError` that names the file, the row and the column."""
-        return LabelError(self._complaint(problem, row, column))
+    def has_fractions(self, name: str) -> bool:
+        """Tell whether a column is of floats and one of them is no whole number."""
+        import numpy as np
 
-    def _complaint(self, problem: str, row: int | None, column: str | None) -> str:
-        place = [] if row is None else [self.locate(row)]
-        if column is not None:
-            place.append(f"column {quote(column)}")
-        return f"{quote_path(self.path)}: {', '.join(place)}{': ' if place else ''}{problem}"
+        column = self.columns[name]
+        if column.dtype.kind != "f":
+            return False
+        values = column.dropna().to_numpy(dtype=np.float64)
+        return bool((values != np.round(values)).any())
+
+    def is_index(self, name: str) -> bool:
+        """Tell whether the cells of a column are integers or text, other in every row."""
+        column = self.columns[name]
+        return column.dtype.kind in "iuO" and bool(column.is_unique)
+
+    def place(self, row: int) -> str:
+        """Return a row number of this table counted from 0 in words, such as "line 7"."""
+        return self.locate(self.first_row + row)
 
 
 def to_dataset(
@@ -128,6 +226,7 @@ def to_dataset(
     id_column: str | None = None,
     features: Collection[str] = (),
     min_rows: int = 2,
+    encoding: Encoding = "auto",
 ) -> Dataset:
     """Pick labels, row ids and features from a table and check every cell.
 
@@ -148,33 +247,69 @@ def to_dataset(
         The columns that are not named here are sorted out as ever.
     min_rows
         Fewer rows than this are refused; none always are.
+    encoding
+        As for :func:`dataset_of`.
 
     Raises
     ------
     DataError
         If a column is missing or a cell cannot be used.
     """
+    check_table(table, min_rows)
+    roles = find_roles(table, target=target, id_column=id_column, features=features)
+    check_unlabeled(table, roles, unlabeled)
+    y = None if roles.target is None else read_labels(table, roles.target, unlabeled)
+    return dataset_of(table, roles, y, encoding)
+
+
+def check_table(table: Columns, min_rows: int) -> None:
+    """Refuse names that are no names, and too few rows; the beginning of :func:`to_dataset`."""
     _check_names(table)
     _check_rows(table, min_rows)
-    roles = find_roles(table, target=target, id_column=id_column, features=features)
-    target, id_column = roles.target, roles.id_column
-    if unlabeled is not None and target is None:
+
+
+def check_unlabeled(table: Columns, roles: Roles, unlabeled: str | int | None) -> None:
+    """Refuse a category of labels where there are no labels."""
+    if unlabeled is not None and roles.target is None:
         raise table.error(f"unlabeled={quote(unlabeled)} needs a label column; name it with target=")
-    y = None if target is None else read_labels(table, target, unlabeled)
-    names, X = _features(table, exclude={target, id_column, roles.saved_index})
+
+
+def dataset_of(table: Table, roles: Roles, y: NDArray[Any] | None, encoding: Encoding = "auto") -> Dataset:
+    """Check features and row ids, and put them together with the labels; the end of :func:`to_dataset`.
+
+    Parameters
+    ----------
+    table
+        All rows, or those of one chunk.
+    roles
+        From :func:`find_roles`.
+    y
+        The labels of these rows.
+    encoding
+        What features may be. "auto": where all are complete numbers, a matrix of them; else a data frame of numbers,
+        booleans, dates and categories with gaps, read by :func:`aaetools.columns.read_column`. "numbers": complete
+        numbers only. A codec: what its columns are, whatever they look like in these rows.
+    """
+    others = {roles.target, roles.id_column, roles.saved_index}
+    names = tuple(name for name in table.names if name not in others)
+    X: NDArray[np.float32] | pd.DataFrame
+    if table.block is None and encoding != "numbers" and (encoding != "auto" or _is_mixed(table, names)):
+        X = _mixed_features(table, names, encoding)
+    else:
+        names, X = _features(table, others)
     return Dataset(
         name=Path(table.path.name.removesuffix(".gz")).stem,
         X=X,
         y=y,
         feature_names=names,
-        target_name=target,
+        target_name=roles.target,
         image_shape=table.image_shape,
-        row_ids=_row_ids(table, id_column),
+        row_ids=_row_ids(table, roles.id_column),
         source=str(table.path),
     )
 
 
-def _check_names(table: Table) -> None:
+def _check_names(table: Columns) -> None:
     """Refuse two columns of the same name, of which none can be meant, and names that no file can hold."""
     seen: set[str] = set()
     for name in (*table.names, *table.block_names):
@@ -195,7 +330,7 @@ def is_text(text: str) -> bool:
     return True
 
 
-def _check_rows(table: Table, min_rows: int) -> None:
+def _check_rows(table: Columns, min_rows: int) -> None:
     if table.n_rows == 0:
         raise table.error("holds no rows")
     if table.n_rows < min_rows:
@@ -219,7 +354,7 @@ class Roles:
 
 
 def find_roles(
-    table: Table, *, target: str | None = None, id_column: str | None = None, features: Collection[str] = ()
+    table: Columns, *, target: str | None = None, id_column: str | None = None, features: Collection[str] = ()
 ) -> Roles:
     """Say which columns are labels and row ids; parameters as for :func:`to_dataset`.
 
@@ -234,7 +369,7 @@ def find_roles(
     return Roles(target, _find_ids(table, id_column, saved_index, target, certain), saved_index)
 
 
-def _named(table: Table, name: str, what: str) -> str:
+def _named(table: Columns, name: str, what: str) -> str:
     """Return ``name`` if there is such a column that can be used."""
     if name in table.names:
         return name
@@ -248,17 +383,17 @@ def _named(table: Table, name: str, what: str) -> str:
 
 
 def _certain_features(
-    table: Table, features: Collection[str], target: str | None, id_column: str | None
+    table: Columns, features: Collection[str], target: str | None, id_column: str | None
 ) -> frozenset[str]:
     """Return the columns that may not be guessed to be anything but features; check that they exist."""
-    known = table.names if table.block is None else list(table.block_names)
+    known = list(table.block_names) if table.has_block else table.names
     existing = set(known)
     for name in features:
         if name not in existing:
             raise table.error(
                 f"no column {quote(name)} to use as a feature{did_you_mean(name, known)} (columns: {listing(known)})"
             )
-    if table.block is not None:  # its features are an array of their own, whatever stands beside it
+    if table.has_block:  # its features are an array of their own, whatever stands beside it
         return frozenset()
     for column, what in ((target, "the labels"), (id_column, "the row ids")):
         if column is not None and column in features:
@@ -266,7 +401,7 @@ def _certain_features(
     return frozenset(features)
 
 
-def _find_target(table: Table, target: str | None, certain: Collection[str]) -> str | None:
+def _find_target(table: Columns, target: str | None, certain: Collection[str]) -> str | None:
     if target is not None:
         return _named(table, target, "labels")
     for name, reason in table.unusable.items():
@@ -283,32 +418,25 @@ def _find_target(table: Table, target: str | None, certain: Collection[str]) -> 
     return found[0] if found else None
 
 
-def _is_coordinate(table: Table, name: str) -> bool:
+def _is_coordinate(table: Columns, name: str) -> bool:
     """Tell whether a column is called "y" and holds fractions: a coordinate or a measure, but no classes."""
-    import numpy as np
-
-    column = table.columns[name]
-    if name.lower() != "y" or column.dtype.kind != "f" or table.block is not None:
-        return False
-    values = column.dropna().to_numpy(dtype=np.float64)
-    return bool((values != np.round(values)).any())
+    return name.lower() == "y" and not table.has_block and table.has_fractions(name)
 
 
-def _saved_index(table: Table) -> str | None:
+def _saved_index(table: Columns) -> str | None:
     """Return the first column if it is a data frame's saved index; refuse any other column without a name."""
     for position, name in enumerate(table.names):
         if name not in SAVED_INDEX_NAMES:
             continue
-        column = table.columns[name]
         place = 0 if name == "" else len(table.names) - 1  # csv has it first, parquet last
-        if position == place and column.dtype.kind in "iuO" and column.is_unique:
+        if position == place and table.is_index(name):
             return name
         raise table.error(f"column {position + 1} has no name; name it or drop it")
     return None
 
 
 def _find_ids(
-    table: Table,
+    table: Columns,
     id_column: str | None,
     saved_index: str | None,
     target: str | None,
@@ -329,7 +457,7 @@ def _row_ids(table: Table, name: str | None) -> NDArray[Any]:
     import numpy as np
 
     if name is None:
-        return np.arange(table.n_rows)
+        return np.arange(table.first_row, table.first_row + table.n_rows)
     column = table.columns[name]
     missing = column.isna().to_numpy()
     if missing.any():
@@ -338,13 +466,7 @@ def _row_ids(table: Table, name: str | None) -> NDArray[Any]:
     if repeated.any():
         second = int(repeated.argmax())
         value = column.iloc[second]
-        first = int((column == value).to_numpy().argmax())
-        raise table.error(
-            f"row id {quote(value)} is the same as at {table.locate(first)}; ids must differ, "
-            "so name another column with id_column=, or drop or rename this one",
-            row=second,
-            column=name,
-        )
+        raise repeated_id(table, name, value, int((column == value).to_numpy().argmax()), second)
     if column.dtype.kind in "iu":
         return column.to_numpy()
     if column.dtype.kind in "fcb":
@@ -352,7 +474,36 @@ def _row_ids(table: Table, name: str | None) -> NDArray[Any]:
     return np.array([str(value) for value in column], dtype=object)
 
 
+def repeated_id(table: Columns, name: str, value: object, first: int, second: int) -> DataError:
+    """Return the error that says that two rows have the same id."""
+    return table.error(
+        f"row id {quote(value)} is the same as at {table.place(first)}; ids must differ, "
+        "so name another column with id_column=, or drop or rename this one",
+        row=second,
+        column=name,
+    )
+
+
 # Labels
+
+
+@dataclass(frozen=True, eq=False)
+class DistinctCells:
+    """The different cells of a column, in the order in which they first occur.
+
+    Attributes
+    ----------
+    values
+        Each of them once, without missing ones.
+    first_rows
+        Where each is found first, counted from 0.
+    gaps
+        Whether a cell is missing.
+    """
+
+    values: list[Any]
+    first_rows: list[int]
+    gaps: bool
 
 
 def read_labels(table: Table, name: str, unlabeled: str | int | None) -> NDArray[Any] | None:
@@ -365,11 +516,30 @@ def read_labels(table: Table, name: str, unlabeled: str | int | None) -> NDArray
 
     codes, uniques = pd.factorize(table.columns[name])
     codes = np.asarray(codes)  # -1 where the cell is missing
-    values = [_plain(value) for value in uniques]
+    first_rows = np.zeros(len(uniques) + 1, dtype=np.int64)
+    first_rows[codes[::-1]] = np.arange(len(codes))[::-1]  # what is written last stays
+    cells = DistinctCells(list(uniques), first_rows[:-1].tolist(), bool((codes < 0).any()))
+    labels = labels_of_cells(table, name, unlabeled, cells)
+    return None if labels is None else labels[codes]
+
+
+def labels_of_cells(
+    table: Columns, name: str, unlabeled: str | int | None, cells: DistinctCells
+) -> NDArray[Any] | None:
+    """Return the label that each distinct cell stands for, and last that of a missing one; None if none is a label.
+
+    Raises
+    ------
+    LabelError
+        If they are no labels, not of one kind, or leave it open what is unlabelled.
+    """
+    import numpy as np
+
+    values = [_plain(value) for value in cells.values]
     if table.text:
         values = _retyped(values, unlabeled)
     found = any(_matches(value, unlabeled) for value in values)
-    found = found or (table.text and str(unlabeled) in NA_WORDS and bool((codes < 0).any()))
+    found = found or (table.text and str(unlabeled) in NA_WORDS and cells.gaps)
     if unlabeled is not None and not found:
         raise table.label_error(
             f"unlabeled={quote(unlabeled)} does not occur{did_you_mean(str(unlabeled), values)} "
@@ -377,29 +547,28 @@ def read_labels(table: Table, name: str, unlabeled: str | int | None) -> NDArray
             column=name,
         )
     marks = [_is_unlabeled(value, unlabeled, text=table.text) for value in values]
-    kind = _label_kind(table, name, [None if mark else v for v, mark in zip(values, marks, strict=True)], codes)
+    labels = [None if mark else value for value, mark in zip(values, marks, strict=True)]
+    kind = _label_kind(table, name, labels, cells.first_rows)
     if kind is None:
         return None
     if kind is int:
         _check_minus_one(table, name, values, unlabeled)
-    # the last entry is where a code of -1 finds its value
     gap = -1 if kind is int else None
-    complete = kind is bool and not any(marks) and bool((codes >= 0).all())
+    complete = kind is bool and not any(marks) and not cells.gaps
     lookup = np.empty(len(values) + 1, dtype=np.int64 if kind is int else bool if complete else object)
     lookup[:-1] = [gap if mark else value for value, mark in zip(values, marks, strict=True)]
     lookup[-1] = gap
-    spread: NDArray[Any] = lookup[codes]
-    return spread
+    return lookup
 
 
-def _label_kind(table: Table, name: str, values: list[Any], codes: NDArray[Any]) -> type | None:
+def _label_kind(table: Columns, name: str, values: list[Any], first_rows: list[int]) -> type | None:
     """Return bool, int or str, whichever all distinct labels are; None if there is no label.
 
     ``values[code]`` is a distinct label, None where it stands for unlabelled.
     """
 
     def refused(problem: str, code: int) -> LabelError:
-        return table.label_error(problem, row=int((codes == code).argmax()), column=name)
+        return table.label_error(problem, row=first_rows[code], column=name)
 
     first: dict[type, int] = {}
     for code, value in enumerate(values):
@@ -475,7 +644,7 @@ def _is_unlabeled(value: Any, unlabeled: str | int | None, *, text: bool) -> boo
     return not isinstance(value, bool) and (value == -1 or (text and value == "-1"))
 
 
-def _check_minus_one(table: Table, name: str, values: list[Any], unlabeled: str | int | None) -> None:
+def _check_minus_one(table: Columns, name: str, values: list[Any], unlabeled: str | int | None) -> None:
     """Refuse integer labels where -1 may have been meant as a class."""
     labels = {value for value in values if isinstance(value, int)}
     if labels == {-1, 1} and unlabeled is None:
@@ -494,6 +663,44 @@ def _check_minus_one(table: Table, name: str, values: list[Any], unlabeled: str 
 # Features
 
 
+def _is_mixed(table: Table, names: Collection[str]) -> bool:
+    """Tell whether a feature is more than complete numbers."""
+    from pandas.api import types
+
+    return any(
+        not types.is_numeric_dtype(values.dtype) or types.is_bool_dtype(values.dtype) or bool(values.isna().any())
+        for values in (table.columns[name] for name in names)
+    )
+
+
+def _mixed_features(table: Table, names: tuple[str, ...], encoding: Encoding) -> pd.DataFrame:
+    """Return features in the types of their kinds; those that a codec does not know as they are."""
+    import pandas as pd
+
+    from aaetools.columns import ColumnError, read_column
+
+    known = {} if isinstance(encoding, str) else {column.name: column for column in encoding.columns}
+    features: dict[str, pd.Series[Any]] = {}
+    _check_number_of(table, names)
+    for name in names:
+        values = table.columns[name]
+        try:
+            if isinstance(encoding, str):
+                features[name] = read_column(values, name)
+            else:
+                features[name] = known[name].read(values) if name in known else values
+        except ColumnError as error:
+            raise table.error(error.problem, row=error.row, column=name) from None
+    return pd.DataFrame(features)
+
+
+def _check_number_of(table: Table, names: Collection[str]) -> None:
+    if not names:
+        raise table.error("has no feature columns beside the labels and row ids")
+    if len(names) > MAX_FEATURES:
+        raise table.error(f"has {len(names):,} feature columns; at most {MAX_FEATURES:,} are supported")
+
+
 def _features(table: Table, exclude: set[str | None]) -> tuple[tuple[str, ...], NDArray[np.float32]]:
     """Return feature names and checked float32 features of shape (n_rows, n_features)."""
     import numpy as np
@@ -503,10 +710,7 @@ def _features(table: Table, exclude: set[str | None]) -> tuple[tuple[str, ...], 
     else:
         names = tuple(name for name in table.names if name not in exclude)
         kinds = "".join(_feature_kind(table, name) for name in names)
-    if not names:
-        raise table.error("has no feature columns beside the labels and row ids")
-    if len(names) > MAX_FEATURES:
-        raise table.error(f"has {len(names):,} feature columns; at most {MAX_FEATURES:,} are supported")
+    _check_number_of(table, names)
     positions = [position for position, name in enumerate(table.names) if name not in exclude]
     limits = np.array([MAX_EXACT_INTEGER if kind in "iu" else MAX_MAGNITUDE for kind in kinds])
     X = np.empty((table.n_rows, len(names)), dtype=np.float32)

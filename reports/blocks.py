@@ -32,7 +32,6 @@ __all__ = [
     "Table",
     "Tone",
     "facts",
-    "figure",
     "settings",
     "side_by_side",
 ]
@@ -185,11 +184,6 @@ class Chapter:
     title: str
     verdict: str
     blocks: tuple[Block, ...]
-
-
-def figure(draw: Callable[[Axes], object], size: tuple[float, float], *, alt: str, how: str, name: str = "") -> Figure:
-    """Return a figure of `size` (width, height in inches) with what `draw(ax)` draws."""
-    return Figure(draw, size, alt, how, name)
 
 
 def facts(caption: str, pairs: Sequence[tuple[str, str]], *, folded: bool = False) -> Table:

@@ -25,7 +25,6 @@ from aaetools.reports.blocks import (
     Table,
     Tone,
     facts,
-    figure,
     settings,
     side_by_side,
 )
@@ -109,6 +108,7 @@ def _what_was_compared(comparison: Comparison) -> str:
 
 def _which(comparison: Comparison) -> Answer:
     chosen = comparison.preference
+    tone: Tone
     if chosen.group is None:
         value, tone = "No clear winner", "none"
     else:
@@ -116,7 +116,7 @@ def _which(comparison: Comparison) -> Answer:
     if chosen.by not in (None, "accuracy"):
         value = f"Perhaps {value}"
     rule = f"{chosen.rule} Good: by accuracy; mixed: by breaking a tie, which proves nothing."
-    return Answer("Which run to prefer?", value, text.shorten(chosen.reason, 500), tone, rule, "accuracy")  # type: ignore[arg-type]
+    return Answer("Which run to prefer?", value, text.shorten(chosen.reason, 500), tone, rule, "accuracy")
 
 
 def _how_clear(comparison: Comparison) -> Answer:
@@ -299,7 +299,7 @@ def _accuracy_chapter(comparison: Comparison, analyses: Sequence[Analysis]) -> C
         for name, value in zip(names, measure.values, strict=True)
     )
     blocks: list[Block] = []
-    bars = figure(
+    bars = Figure(
         lambda ax: comparison_plots.accuracy_intervals(ax, names, measure.values),
         (5.6, 1.3 + 0.42 * n_known),
         alt=f"Accuracy with 95% intervals: {listed}.",
@@ -313,7 +313,7 @@ def _accuracy_chapter(comparison: Comparison, analyses: Sequence[Analysis]) -> C
         labels = [f"{names[pair.second]} against {names[pair.first]}" for pair in chosen]
         gaps = [_accuracy(pair).difference for pair in chosen]
         clear = [_is_clear(pair, comparison.level) for pair in chosen]
-        forest = figure(
+        forest = Figure(
             lambda ax: comparison_plots.paired_differences(ax, labels, gaps, clear),
             (6.2 if max(map(len, labels)) <= 36 else 8.4, 1.6 + 0.42 * len(labels)),
             alt="Paired differences of accuracy: "
@@ -409,7 +409,7 @@ def _classes_chapter(comparison: Comparison, analyses: Sequence[Analysis]) -> Ch
     classes = list(dict.fromkeys(label for pair in against for label in _accuracy(pair).classes))
     recalls = {names[pair.second]: _by_class(pair, classes) for pair in against}
     best, worst = _extremes(recalls, classes)
-    dots = figure(
+    dots = Figure(
         lambda ax: comparison_plots.class_differences(ax, classes, recalls, styles),
         (6.2, 1.4 + len(classes) * float(np.clip(0.12 + 0.1 * len(against), 0.26, 0.8))),
         alt=f"Difference in recall from {names[0]} by class. Largest gain: {best}; largest loss: {worst}.",
@@ -463,7 +463,7 @@ def _matrix(pair: PairedRuns, names: Sequence[str]) -> Figure:
     side = float(np.clip(2.2 + 0.27 * len(found.classes), 3.6, 7.0))
     title = f"{names[pair.second]} less {names[pair.first]} (rows)"
     hits = sum(found.confusion[k][k] for k in range(len(found.classes)))
-    return figure(
+    return Figure(
         lambda ax: comparison_plots.confusion_difference(ax, found.confusion, found.classes, title=title),
         (side, side),
         alt=f"Confusion matrix of {title}: {hits:+d} rows on the diagonal. The table holds the recalls.",
@@ -523,7 +523,7 @@ def _latent_chapter(comparison: Comparison, analyses: Sequence[Analysis]) -> Cha
         what = "hold-out rows by true label" if column == "label_true" else "rows by given label"
         less = f" Drawn: {len(shown):,} of {n_rows:,} rows." if len(shown) < n_rows else ""
         figures.append(
-            figure(
+            Figure(
                 _map(analysis, shown, labels_of(shown, column), classes, name),
                 (4.6, 3.7) if len(classes) <= plots.MANY_CLASSES else (6.4, 4.4),
                 alt=f"Latent codes of {name}: {len(shown):,} {what}, with an outline of the prior.",
@@ -579,7 +579,7 @@ def _training_chapter(comparison: Comparison, analyses: Sequence[Analysis]) -> C
                 if column in history and len(history)
             )
             figures.append(
-                figure(
+                Figure(
                     _curves(histories, column, title, unit),
                     (6.2, 3.4),
                     alt=f"{title} over the epochs of each run; at the end: {text.shorten(ends, 400)}.",
@@ -615,7 +615,7 @@ def _prior_chapter(comparison: Comparison, analyses: Sequence[Analysis]) -> Chap
         for result in analysis.prior_match.results
         if result.scope == "overall"
     ]
-    grid = figure(
+    grid = Figure(
         lambda ax: plots.prior_match_grid(ax, results),
         (6.2, 2.0 + 0.32 * len(names)),
         alt="Distance from the prior by run and statistic, in units of what fresh samples of the prior reach; the "
@@ -678,7 +678,7 @@ def _clusters_chapter(comparison: Comparison, analyses: Sequence[Analysis]) -> C
         )
         if n > 2:
             side = float(np.clip(2.4 + 0.42 * n, 3.6, 6.4))
-            matrix = figure(
+            matrix = Figure(
                 lambda ax: comparison_plots.agreement_matrix(ax, table, names),
                 (side, side),
                 alt=f"Adjusted Rand index between the clusters of {n} runs; the table holds the numbers.",

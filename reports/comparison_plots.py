@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
@@ -199,7 +200,7 @@ def overlaid_curves(
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     ax.margins(x=0.01)
     if ax.lines:
-        _legend_right(ax, ax.get_legend_handles_labels()[0])  # type: ignore[arg-type]
+        _legend_right(ax, ax.get_legend_handles_labels()[0])
     ax.set_xlabel("epoch")
     ax.set_ylabel(unit)
     ax.set_title(title)
@@ -250,5 +251,5 @@ def _signed_points(share: float, _: object = None) -> str:
     return f"{points:+.4g}".replace("-", "\N{MINUS SIGN}") if points else "0"
 
 
-def _legend_right(ax: Axes, handles: Sequence[Line2D]) -> None:
+def _legend_right(ax: Axes, handles: Sequence[Artist]) -> None:
     ax.legend(handles=list(handles), loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)

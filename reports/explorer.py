@@ -116,13 +116,18 @@ def _chosen(analysis: Analysis) -> tuple[pd.DataFrame, NDArray[np.int64]]:
         kept &= np.cumsum(kept) <= MAX_ROWS // 2
         rest = np.flatnonzero(~kept)
         groups = (table["split"].astype(str) + " " + table["label_pred"].astype(str)).to_numpy()[rest]
-        room = MAX_ROWS - int(kept.sum())
-        every = np.floor(np.arange(room) * (len(rest) / room)).astype(int)
-        positions = np.sort(np.concatenate([np.flatnonzero(kept), rest[np.argsort(groups, kind="stable")[every]]]))
+        some = _same_share(groups, MAX_ROWS - int(kept.sum()))
+        positions = np.sort(np.concatenate([np.flatnonzero(kept), rest[some]]))
     ids = table["row"].to_numpy()[positions]
     if ids.dtype.kind in "iu":
         positions = positions[np.argsort(ids, kind="stable")]
     return table.iloc[positions], positions
+
+
+def _same_share(groups: NDArray[Any], n: int) -> NDArray[np.int64]:
+    """Return the positions of n rows, the same share of every group."""
+    every = np.floor(np.arange(n) * (len(groups) / n)).astype(int)
+    return np.asarray(np.argsort(groups, kind="stable")[every])
 
 
 @dataclass(frozen=True)
@@ -160,22 +165,12 @@ def _planes(analysis: Analysis, rows: pd.DataFrame) -> list[_Plane]:
 
 def _pca(rows: pd.DataFrame, draws: pd.DataFrame | None) -> _Plane:
     ends = ("pca_x", "pca_y")
-    codes = rows.to_numpy(np.float64)
-    turn, middle = _main_axes(codes)
-    columns, prior = (
-        {} if table is None else dict(zip(ends, turn @ (table.to_numpy(np.float64) - middle).T, strict=True))
-        for table in (rows, draws)
-    )
+    from aaetools.analysis.embedding import apply_map, project_latents
+
+    coordinates, plane = project_latents(rows.to_numpy(np.float64))
+    prior = {} if draws is None else dict(zip(ends, apply_map(plane, draws.to_numpy(np.float64)).T, strict=True))
     names = ("principal component 1", "principal component 2")
-    return _Plane("pca", "Main axes (PCA)", ends, names, columns, prior)
-
-
-def _main_axes(codes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the two directions of the largest variance, shape (2, d), and the mean; signs do not depend on chance."""
-    middle = np.nanmean(codes, axis=0)
-    values, vectors = np.linalg.eigh(np.cov(np.nan_to_num(codes - middle).T))
-    turn = vectors[:, np.argsort(values)[::-1][:2]].T
-    return turn * np.sign(turn[np.arange(2), np.abs(turn).argmax(axis=1)])[:, None], middle
+    return _Plane("pca", "Main axes (PCA)", ends, names, dict(zip(ends, coordinates.T, strict=True)), prior)
 
 
 def _pack_planes(pack: _Pack, rows: pd.DataFrame, planes: list[_Plane]) -> tuple[list[str], dict[str, int]]:
@@ -195,10 +190,9 @@ def _pack_planes(pack: _Pack, rows: pd.DataFrame, planes: list[_Plane]) -> tuple
         pack.numbers(name, values, bits)
     left = room - len(whole) * n * bits // 8
     n_further = min(n, max(1, left * 8 // (bits * max(len(further), 1))))
-    picked = np.floor(np.arange(n_further) * (n / n_further)).astype(int)
+    picked = np.arange(n)
     if n_further < n:
-        # the same share of every group, as elsewhere
-        picked = np.sort(np.argsort(rows["label_pred"].astype(str).to_numpy(), kind="stable")[picked])
+        picked = np.sort(_same_share(rows["label_pred"].astype(str).to_numpy(), n_further))
         shown = np.zeros(n, dtype=np.uint8)
         shown[picked] = 1
         pack.codes("sampled", shown)

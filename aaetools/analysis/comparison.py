@@ -190,7 +190,7 @@ def _settings(analyses: Sequence[Analysis]) -> tuple[tuple[SettingDifference, ..
     for section, name in keys:
         values = tuple(found.get((section, name)) for found in facts)
         if any((section, name) not in found or value != values[0] for found, value in zip(facts, values, strict=True)):
-            different.append(SettingDifference(section, name, values))  # type: ignore[arg-type]
+            different.append(SettingDifference(section, name, values))  # type: ignore[arg-type]  # one of ``order``
     return tuple(different), len(keys) - len(different)
 
 
@@ -338,6 +338,10 @@ def _group(
     )
 
 
+def _in_order(first: int, second: int) -> tuple[int, int]:
+    return (first, second) if first < second else (second, first)
+
+
 def _group_differences(
     members: Sequence[tuple[int, ...]], analyses: Sequence[Analysis], pairs: Sequence[PairedRuns]
 ) -> tuple[GroupDifference, ...]:
@@ -350,7 +354,7 @@ def _group_differences(
             seed
             for seed in sorted(set(by_seed[g]) & set(by_seed[h]))
             if all(analyses[runs[seed]].classification is not None for runs in (by_seed[g], by_seed[h]))
-            and comparable[tuple(sorted((by_seed[g][seed], by_seed[h][seed])))]  # type: ignore[index]
+            and comparable[_in_order(by_seed[g][seed], by_seed[h][seed])]
         ]
         if len(seeds) < MIN_SEEDS:
             continue

@@ -192,9 +192,9 @@ def _same_clusters(common: _CommonRows, random_state: int | None) -> Interval | 
 
 def corrected(pairs: Sequence[PairedRuns]) -> tuple[PairedRuns, ...]:
     """Fill in Holm's p-values over all pairs with a test."""
-    tested = [i for i, pair in enumerate(pairs) if pair.accuracy is not None]
-    adjusted = holm([pairs[i].accuracy.p_value for i in tested])  # type: ignore[union-attr]
+    tested = [(i, pair.accuracy) for i, pair in enumerate(pairs) if pair.accuracy is not None]
+    adjusted = holm([accuracy.p_value for _, accuracy in tested])
     found = list(pairs)
-    for i, p in zip(tested, adjusted, strict=True):
-        found[i] = replace(pairs[i], accuracy=replace(pairs[i].accuracy, p_adjusted=float(p)))  # type: ignore[type-var]
+    for (i, accuracy), p in zip(tested, adjusted, strict=True):
+        found[i] = replace(pairs[i], accuracy=replace(accuracy, p_adjusted=float(p)))
     return tuple(found)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from operator import mul
 from typing import Any, Literal
 
 import numpy as np
@@ -303,7 +305,7 @@ def _measures(
     return {
         key: (
             *(_measure(total, lambda m: -m * main * (2 * m - 3 * main - 1) / 2, 1.0) for total in of_space[:2]),
-            *(_measure(total, lambda m, k=k: m * k, 0.0) for total, k in zip(of_space[2:], numbers, strict=True)),  # type: ignore[misc]
+            *(_measure(total, partial(mul, k), 0.0) for total, k in zip(of_space[2:], numbers, strict=True)),
         )
         for key, of_space in sums.items()
     }

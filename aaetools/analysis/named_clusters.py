@@ -13,7 +13,7 @@ from sklearn.cluster import KMeans
 __all__ = ["NamedClusters"]
 
 
-class NamedClusters(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class NamedClusters(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn publishes no types
     """k-means clusters, one for each class that has a label; labels take no part but to name them.
 
     Each cluster gets one class: by the one-to-one (Hungarian) matching that agrees with most of the given labels.

@@ -7,7 +7,6 @@ import dataclasses
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral, Real
@@ -30,11 +29,15 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
+from aaetools.columns import ColumnCodec, Layout, data_frame, is_mixed
 from aaetools.exceptions import DataError, LabelError, ModelFileError
 from aaetools.labels import UNLABELED, encode_labels, is_unlabeled
-from aaetools.networks import ARCHITECTURES, Discriminator
+from aaetools.losses import reconstruction_loss
+from aaetools.memory import physical_memory
+from aaetools.networks import ARCHITECTURES, Discriminator, WithDispersion
 from aaetools.preprocessing import SCALINGS, InputScaler
 from aaetools.priors import PRIORS, Prior, SampledPrior, default_n_dims, make_prior
+from aaetools.reconstruction import ByKind, moment_dispersion
 from aaetools.training import Callback, GameBatches, PrintLosses, fit_loop
 from aaetools.training.augmentation import AUGMENTATIONS, InDataUnits, make_augmentation
 from aaetools.training.averaging import refresh_batch_norm, use_averages
@@ -47,6 +50,8 @@ from aaetools.training.threads import largest_layer, threads_for
 
 __all__ = ["AdversarialAutoencoder"]
 
+RECONSTRUCTIONS = ("auto", "squared", "counts")
+"""What a decoder's error can be, see :class:`AdversarialAutoencoder`."""
 _PARTS = ("encoder", "decoder", "discriminator")
 _CHUNK = 2048
 """Rows that go through a network at once where nothing is learned."""
@@ -97,7 +102,13 @@ class AdversarialAutoencoder(
         "none", or a name of :data:`aaetools.training.augmentation.AUGMENTATIONS` for images whose class a small change
         leaves alone: "affine" turns, shifts, stretches and slants them while training.
     scaling
-        One of :data:`aaetools.preprocessing.SCALINGS`.
+        One of :data:`aaetools.preprocessing.SCALINGS`. In a data frame of columns of several kinds it concerns numbers,
+        counts and dates, and "auto" is "standard".
+    reconstruction
+        What the decoder's error is. "auto": for a data frame that holds more than complete numbers the likelihood of
+        each column's kind (squared error of numbers and dates, Bernoulli, cross-entropy of categories, negative
+        binomial of counts), for anything else the squared error. "squared": that in any case. "counts": the negative
+        binomial for a matrix of whole numbers from 0 on, which the networks see as log(1 + x).
     unlabeled
         Value in ``y`` that stands for "no label", besides None, NaN and pd.NA; None for no such value.
     max_epochs
@@ -149,6 +160,10 @@ class AdversarialAutoencoder(
         Unlabelled rows of which the discriminator was told a propagated label.
     scaling_
         "standard", "shared" or "none".
+    reconstruction_
+        "squared", "columns" (by kind) or "counts".
+    columns_
+        How each column is encoded, a :class:`aaetools.columns.ColumnCodec`; None where rows were complete numbers.
     n_features_in_, feature_names_in_
         As in scikit-learn.
 
@@ -178,6 +193,7 @@ class AdversarialAutoencoder(
         "image_shape": ["array-like", None],
         "augmentation": [StrOptions({"none", *AUGMENTATIONS})],
         "scaling": [StrOptions(set(SCALINGS))],
+        "reconstruction": [StrOptions(set(RECONSTRUCTIONS))],
         "unlabeled": [Integral, Real, str, None],
         "max_epochs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -208,6 +224,7 @@ class AdversarialAutoencoder(
         image_shape: Sequence[int] | None = None,
         augmentation: str = "none",
         scaling: str = "auto",
+        reconstruction: str = "auto",
         unlabeled: Any = UNLABELED,
         max_epochs: int | str = "auto",
         batch_size: int | str = "auto",
@@ -234,6 +251,7 @@ class AdversarialAutoencoder(
         self.image_shape = image_shape
         self.augmentation = augmentation
         self.scaling = scaling
+        self.reconstruction = reconstruction
         self.unlabeled = unlabeled
         self.max_epochs = max_epochs
         self.batch_size = batch_size
@@ -258,7 +276,8 @@ class AdversarialAutoencoder(
         ----------
         X
             Rows, shape (n_rows, n_features), or images, shape (n_rows, height, width[, channels]). A sparse matrix is
-            written out with its zeros; one that would fill over half of the memory is refused.
+            written out with its zeros; one that would fill over half of the memory is refused. A data frame may hold
+            categories, booleans, dates and gaps, see :mod:`aaetools.columns`; an array may not.
         y
             One label per row, shape (n_rows,): integers, strings or booleans; unlabelled rows hold ``unlabeled``,
             None, NaN or pd.NA. None for no labels at all.
@@ -270,12 +289,11 @@ class AdversarialAutoencoder(
         TrainingError
             If a loss stops being finite.
         """
-        X_flat, shape = self._flatten_images(X)
-        X_array = validate_data(self, X_flat, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        X_array, shape = self._learn_columns(X)
         self._fit_on_images = shape is not None
         self.sample_shape_ = shape or self._given_image_shape(X_array.shape[1])
         self.classes_, codes = self._encode(y, len(X_array))
-        self._scaler = InputScaler.fit(X_array, self.scaling)
+        self._scaler = InputScaler.fit(X_array, self.scaling, None if self.columns_ is None else self.columns_.scaled)
         self.scaling_ = self._scaler.kind
         self.prior_ = self._make_prior(len(self.classes_))
         self.n_components_ = self._n_features_out = self.prior_.n_dims
@@ -309,8 +327,7 @@ class AdversarialAutoencoder(
         check_is_fitted(self)
         if max_epochs != "auto" and (isinstance(max_epochs, str | bool) or max_epochs < 1):
             raise DataError(f"max_epochs must be 'auto' or a whole number of at least 1, not {max_epochs!r}")
-        X_flat, _ = self._flatten_images(X)
-        X_array = validate_data(self, X_flat, dtype=[np.float64, np.float32], reset=False, ensure_min_samples=2)
+        X_array = self._encoded(X, ensure_min_samples=2)
         classes, codes = self._encode(y, len(X_array))
         if classes.tolist() != self.classes_.tolist():
             raise LabelError(
@@ -322,6 +339,47 @@ class AdversarialAutoencoder(
         x = torch.from_numpy(self._scaler.transform(X_array))
         del X_array
         return self._train(x, codes, max_epochs, goes_on=True)
+
+    def _learn_columns(self, X: Any) -> tuple[NDArray[Any], tuple[int, ...] | None]:
+        """Check rows, learn how to encode columns where that is needed, and return encoded rows and the image shape."""
+        frame = data_frame(X)
+        if frame is not None and is_mixed(frame):
+            if self.reconstruction == "counts":
+                raise DataError(
+                    "reconstruction='counts' is for complete whole numbers; in this frame leave it at 'auto'"
+                )
+            validate_data(self, frame, skip_check_array=True)
+            if len(frame) < 2:
+                raise DataError(f"X has {len(frame)} rows; at least 2 are needed")
+            self.columns_: ColumnCodec | None = ColumnCodec.fit(frame)
+            self.reconstruction_ = "columns" if self.reconstruction == "auto" else "squared"
+            return self.columns_.encode(frame), None
+        self.columns_ = None
+        self.reconstruction_ = "counts" if self.reconstruction == "counts" else "squared"
+        X_flat, shape = self._flatten_images(X)
+        X_array = validate_data(self, X_flat, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        return (_log_counts(X_array) if self.reconstruction_ == "counts" else X_array), shape
+
+    def _encoded(self, X: Any, **checks: Any) -> NDArray[Any]:
+        """Check rows against those of the fit and return them encoded, not scaled."""
+        if self.columns_ is not None:
+            frame = data_frame(X)
+            if frame is None:
+                names = _listed(np.array(self.columns_.names, dtype=object))
+                raise DataError(
+                    f"the model was fitted to a data frame of several kinds of columns; give one with {names}"
+                )
+            validate_data(self, frame, reset=False, skip_check_array=True)
+            return self.columns_.encode(frame)
+        X_flat, _ = self._flatten_images(X)
+        X_array = validate_data(self, X_flat, dtype=[np.float64, np.float32], reset=False, **checks)
+        return _log_counts(X_array) if self.reconstruction_ == "counts" else X_array
+
+    def _layout(self) -> Layout | None:
+        """Return which encoded columns are of which kind, None where all of them are numbers."""
+        if self.reconstruction_ == "counts":
+            return Layout.of_counts(int(self.n_features_in_))
+        return None if self.columns_ is None or self.reconstruction_ == "squared" else self.columns_.layout
 
     def _train(
         self, x: Tensor, codes: NDArray[np.int64], max_epochs: int | str, *, goes_on: bool
@@ -348,6 +406,7 @@ class AdversarialAutoencoder(
                 if goes_on:
                     module.train()
             rows = x.to(device)
+            self._learn_kinds(rows, starts=not goes_on)
             self.precision_ = resolve_precision(
                 self.precision, device, largest_layer(self._modules()), self.batch_size_
             )
@@ -368,6 +427,7 @@ class AdversarialAutoencoder(
                     generator=generator,
                     precision=partial(mixed_precision, self.precision_, device),
                     augment=augment,
+                    reconstruction=self._reconstruction_loss(),
                 )
             )
             self.prior_ = run.prior
@@ -397,9 +457,27 @@ class AdversarialAutoencoder(
             module.eval()
         self.n_iter_ = len(self.history_["epoch"])
         self.n_propagated_ = int((batches.codes >= 0).sum()) - int((codes >= 0).sum())
-        error = self._reconstruction_error(x)
+        error = self._noise(x) if self._by_kind is not None else self._reconstruction_error(x)
         self.noise_variance_ = float(max(error.mean(), 1e-12))
         return self
+
+    def _learn_kinds(self, rows: Tensor, *, starts: bool) -> None:
+        """Put together what the decoder's outputs mean; dispersions of counts start where moments put them."""
+        layout = self._layout()
+        self._by_kind = None if layout is None else ByKind.of(layout, self._scaler, rows)
+        if self._by_kind is not None and starts and isinstance(self.decoder_, WithDispersion):
+            with torch.no_grad():
+                self.decoder_.log_dispersion.copy_(moment_dispersion(self._by_kind.counts(rows)))
+
+    def _reconstruction_loss(self) -> Callable[[Tensor, Tensor], Tensor]:
+        if self._by_kind is None:
+            return reconstruction_loss
+        return partial(self._by_kind.loss, log_dispersion=self._log_dispersion())
+
+    def _log_dispersion(self) -> Tensor:
+        """Return the logarithm of each count column's dispersion."""
+        found: Tensor = getattr(self.decoder_, "log_dispersion", torch.empty(0, device=self.device_))
+        return found
 
     def _identity(self, x: Tensor, codes: NDArray[np.int64]) -> dict[str, str]:
         """Return what training depends on besides its state, see :class:`aaetools.training.TrainingContext`."""
@@ -506,6 +584,9 @@ class AdversarialAutoencoder(
         if self.discriminator is not None:
             discriminator = copy.deepcopy(self.discriminator)
             discriminator.n_entries = n_entries
+        layout = self._layout()
+        if layout is not None and len(layout.counts):
+            decoder = WithDispersion(decoder, len(layout.counts))
         return encoder, decoder, discriminator
 
     def _epochs(self, recipe: Recipe, steps_per_epoch: int, max_epochs: int | str, *, share: float) -> int:
@@ -516,33 +597,67 @@ class AdversarialAutoencoder(
     # -- using ---------------------------------------------------------------------------------------------------
 
     def scale(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Return rows as the networks see them, float32, shape (n_rows, n_features)."""
+        """Return rows as the networks see them, float32, shape (n_rows, n_features).
+
+        Of a data frame of several kinds of columns that is one column per encoded one: levels of categories,
+        booleans and marks of gaps are 0 or 1 and not scaled.
+        """
         check_is_fitted(self)
-        X_flat, _ = self._flatten_images(X)
-        X_array = validate_data(self, X_flat, dtype=[np.float64, np.float32], reset=False)
-        return self._scaler.transform(X_array)
+        return self._scaler.transform(self._encoded(X))
+
+    def in_units(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return rows as numbers in the data's own units, float32, one column per name in :attr:`encoded_names_`."""
+        check_is_fitted(self)
+        encoded = self._encoded(X)
+        if self.columns_ is not None:
+            return self.columns_.in_units(encoded)
+        if self.reconstruction_ == "counts":
+            encoded = np.expm1(encoded).round()
+        return encoded.astype(np.float32)
+
+    @property
+    def encoded_names_(self) -> tuple[str, ...]:
+        """One name per column that the networks see, as in "height", "kind = oak"; none where there are no names."""
+        check_is_fitted(self)
+        if self.columns_ is not None:
+            return self.columns_.encoded_names
+        return tuple(str(name) for name in getattr(self, "feature_names_in_", ()))
 
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:
         """Return latent codes, float32, shape (n_rows, n_components_)."""
         return self._apply(self.encoder_, torch.from_numpy(self.scale(X)))
 
-    def inverse_transform(self, Z: ArrayLike) -> NDArray[np.float32]:
+    def inverse_transform(self, Z: ArrayLike) -> Any:
         """Decode latent codes (n, n_components_) to rows in the data's own units.
 
         Returns
         -------
         ndarray of float32, shape (n, n_features_in_), or (n, height, width[, channels]) after a fit on images
+            After a fit on a data frame of several kinds of columns it is a pandas data frame of the same columns, each
+            cell the likeliest value or the expected one: words, booleans, dates, numbers, None and NaN in gaps.
         """
+        rows = self._decoded(Z)
+        if self.columns_ is not None:
+            return self.columns_.decode(rows)
+        return rows.reshape(len(rows), *self.sample_shape_) if self._fit_on_images else rows
+
+    def decode_in_units(self, Z: ArrayLike) -> NDArray[np.float32]:
+        """Decode latent codes to numbers, as :meth:`in_units` has them: of a category, probabilities of its levels."""
+        rows = self._decoded(Z)
+        return rows if self.columns_ is None else self.columns_.in_units(rows)
+
+    def _decoded(self, Z: ArrayLike) -> NDArray[np.float32]:
+        """Return encoded rows for codes, not scaled; counts of a matrix of counts as such."""
         check_is_fitted(self)
         codes = torch.as_tensor(np.asarray(Z, dtype=np.float32))
         if codes.ndim != 2 or codes.shape[1] != self.n_components_:
             raise DataError(f"Z has shape {tuple(codes.shape)}; expected (n_rows, {self.n_components_})")
-        rows = self._scaler.inverse_transform(self._apply(self.decoder_, codes))
-        return rows.reshape(len(rows), *self.sample_shape_) if self._fit_on_images else rows
+        kinds = self._by_kind
+        decode = self.decoder_ if kinds is None else lambda z: kinds.expected(self.decoder_(z).float())
+        rows = self._scaler.inverse_transform(self._apply(decode, codes))
+        return np.expm1(rows, out=rows) if self.reconstruction_ == "counts" else rows
 
-    def sample(
-        self, n: int, label: Any = None, random_state: int | np.random.RandomState | None = None
-    ) -> NDArray[np.float32]:
+    def sample(self, n: int, label: Any = None, random_state: int | np.random.RandomState | None = None) -> Any:
         """Draw codes from the prior, of one class if asked, and decode them.
 
         Parameters
@@ -556,7 +671,7 @@ class AdversarialAutoencoder(
 
         Returns
         -------
-        ndarray of float32, in the shape of :meth:`inverse_transform`
+        ndarray of float32, or a data frame, as from :meth:`inverse_transform`
         """
         check_is_fitted(self)
         codes = None
@@ -607,9 +722,12 @@ class AdversarialAutoencoder(
 
         It is log p(x | z) + log p(z) at z = encoder(x): a Gaussian around the reconstruction with the training
         rows' mean squared error as variance, in scaled units, and the prior's density (left out where the prior
-        has none).
+        has none). Booleans, categories and counts bring the logarithm of their probability instead, and gaps that
+        the fit knew bring nothing but their mark.
         """
         x = torch.from_numpy(self.scale(X))
+        if self._by_kind is not None:
+            return self._scores_by_kind(x, self._by_kind)
         n_features = x.shape[1]
         error = self._reconstruction_error(x)
         constant = 0.5 * n_features * math.log(2 * math.pi * self.noise_variance_)
@@ -620,7 +738,11 @@ class AdversarialAutoencoder(
         return np.asarray(likelihood + density, dtype=np.float32)
 
     def reconstruction_error(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Return each row's mean squared reconstruction error in scaled units, shape (n_rows,)."""
+        """Return each row's mean squared reconstruction error in scaled units, shape (n_rows,).
+
+        Where the decoder gives probabilities, of booleans and categories, it is Brier's score; of counts it is the
+        error of log(1 + x). Gaps that the fit knew cost nothing but an error of their mark.
+        """
         return self._reconstruction_error(torch.from_numpy(self.scale(X)))
 
     @property
@@ -629,7 +751,25 @@ class AdversarialAutoencoder(
         check_is_fitted(self)
         return sum(p.numel() for module in self._modules() for p in module.parameters())
 
+    def _scores_by_kind(self, x: Tensor, kinds: ByKind) -> NDArray[np.float32]:
+        def score(rows: Tensor) -> Tensor:
+            z = self.encoder_(rows)
+            raw = self.decoder_(z).float()
+            found = kinds.log_likelihood(raw, rows, self._log_dispersion(), self.noise_variance_)
+            return found if isinstance(self.prior_, SampledPrior) else found + self.prior_.log_prob(z)
+
+        return self._apply(score, x)
+
+    def _noise(self, x: Tensor) -> NDArray[np.float32]:
+        """Return each row's mean squared error of the numbers, where columns are of several kinds."""
+        kinds = self._by_kind
+        assert kinds is not None
+        return self._apply(lambda rows: kinds.noise_variance(self.decoder_(self.encoder_(rows)).float(), rows), x)
+
     def _reconstruction_error(self, x: Tensor) -> NDArray[np.float32]:
+        kinds = self._by_kind
+        if kinds is not None:
+            return self._apply(lambda rows: kinds.squared_error(self.decoder_(self.encoder_(rows)).float(), rows), x)
         return self._apply(lambda rows: (self.decoder_(self.encoder_(rows)) - rows).square().mean(1), x)
 
     def _accuracy(self, x: Tensor, codes: NDArray[np.int64]) -> float:
@@ -670,6 +810,8 @@ class AdversarialAutoencoder(
             "sample_shape": list(self.sample_shape_),
             "fit_on_images": bool(self._fit_on_images),
             "scaling": self.scaling_,
+            "reconstruction": self.reconstruction_,
+            "columns": None if self.columns_ is None else self.columns_.to_state(),
             "hidden_layer_sizes": list(self.hidden_layer_sizes_),
             "batch_size": self.batch_size_,
             "precision": self.precision_,
@@ -708,6 +850,8 @@ class AdversarialAutoencoder(
         model.sample_shape_ = tuple(meta["sample_shape"])
         model._fit_on_images = bool(meta["fit_on_images"])
         model.scaling_ = meta["scaling"]
+        model.reconstruction_ = meta["reconstruction"]
+        model.columns_ = None if meta["columns"] is None else ColumnCodec.from_state(meta["columns"])
         model.hidden_layer_sizes_ = tuple(meta["hidden_layer_sizes"])
         model.batch_size_ = int(meta["batch_size"])
         model.precision_ = meta["precision"]
@@ -736,6 +880,7 @@ class AdversarialAutoencoder(
                 {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
             )
             module.to(target).eval()
+        model._learn_kinds(torch.empty(0, device=target), starts=False)
         model.noise_variance_ = float(meta["noise_variance"])
         model.n_propagated_ = int(meta["n_propagated"])
         model.history_ = meta["history"]
@@ -778,10 +923,7 @@ def _written_out(X: Any) -> NDArray[Any]:
     The rows are needed twice, as they are and scaled.
     """
     n_bytes = 2 * 4 * math.prod(X.shape)
-    try:
-        physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # unknown on this system
-        physical = 2**34
+    physical = physical_memory()
     if n_bytes > physical // 2:
         raise DataError(
             f"X is sparse, shape {X.shape}; with its zeros it needs {n_bytes / 2**30:,.1f} GiB, more than half of this "
@@ -792,6 +934,19 @@ def _written_out(X: Any) -> NDArray[Any]:
             X = X.astype(np.float32)
     rows: NDArray[Any] = X.toarray()
     return rows
+
+
+def _log_counts(X: NDArray[Any]) -> NDArray[Any]:
+    """Return log(1 + x) of whole numbers from 0 on, and refuse any others."""
+    bad = (X < 0) | (np.floor(X) != X)
+    if bad.any():
+        row, column = (int(position) for position in np.argwhere(bad)[0])
+        raise DataError(
+            f"X: row {row}, column {column} (counted from 0): {X[row, column]:g} is no count; "
+            "reconstruction='counts' takes whole numbers from 0 on"
+        )
+    logarithms: NDArray[Any] = np.log1p(X)
+    return logarithms
 
 
 def _listed(classes: NDArray[Any]) -> str:

@@ -46,8 +46,10 @@ class OnnxExport:
         The file.
     input_dtype
         "float32" or "float64", what the input ``X`` must be.
-    n_features
+    n_inputs
         Width of ``X``.
+    encoded
+        Whether ``X`` is a table as the model's ``columns_`` encodes it, and not the data's own features.
     outputs
         Names of the outputs.
     n_bytes
@@ -62,7 +64,8 @@ class OnnxExport:
 
     path: Path
     input_dtype: str
-    n_features: int
+    n_inputs: int
+    encoded: bool
     outputs: tuple[str, ...]
     n_bytes: int
     n_checked: int
@@ -85,6 +88,9 @@ def export_onnx(
     classes, ``probabilities`` (n, n_classes) as by :meth:`~AdversarialAutoencoder.predict_proba`, float32, and
     ``label`` (n,), the likeliest of ``classes_``. Features are scaled in float64, as by the model. Where onnxruntime
     is installed, the file's answers are compared with the model's on random rows before it is written.
+
+    After a fit on a data frame of several kinds of columns ``X`` is the matrix of numbers that the model's ``columns_``
+    encodes it to; its state is in the file's metadata, for :meth:`aaetools.columns.ColumnCodec.from_state`.
 
     Parameters
     ----------
@@ -126,7 +132,8 @@ def export_onnx(
     return OnnxExport(
         path=place,
         input_dtype=dtype,
-        n_features=int(model.n_features_in_),
+        n_inputs=len(model._scaler.center),
+        encoded=model.columns_ is not None,
         outputs=("codes", "probabilities", "label") if with_classes else ("codes",),
         n_bytes=len(content),
         n_checked=n_checked,
@@ -137,6 +144,8 @@ def export_onnx(
 
 def _check_rounding(model: AdversarialAutoencoder) -> None:
     """Refuse float32 where it would move features by more than the codes may move."""
+    if model.columns_ is not None or model.reconstruction_ == "counts":
+        return  # encoded as float32 anyway, or logarithms, which are never far from zero
     scaler = model._scaler
     with np.errstate(over="ignore"):
         gap = np.spacing(np.abs(scaler.center).astype(np.float32)).astype(np.float64)
@@ -165,8 +174,10 @@ def _content(model: AdversarialAutoencoder, encoder: nn.Module, dtype: str, with
         raise DataError(f"the encoder has {n_bytes:,} bytes of weights, more than an ONNX file can hold")
     graph = Graph()
     outputs: list[tuple[str, Any, list[int]]] = [("codes", np.float32, [model.n_components_])]
-    X = graph.cast("X", np.float64)
-    centred = graph.add("Sub", X, graph.constant(model._scaler.center))
+    x = graph.cast("X", np.float64)
+    if model.reconstruction_ == "counts":
+        x = graph.add("Log", graph.add("Add", x, graph.constant(1.0)))
+    centred = graph.add("Sub", x, graph.constant(model._scaler.center))
     scaled = graph.cast(graph.add("Div", centred, graph.constant(model._scaler.scale)), np.float32)
     codes = graph.add("Identity", write_network(graph, encoder, scaled), name="codes")
     if with_classes:
@@ -183,7 +194,7 @@ def _content(model: AdversarialAutoencoder, encoder: nn.Module, dtype: str, with
         helper.make_graph(
             graph.nodes,
             "aaetools",
-            [described("X", dtype, [model.n_features_in_])],
+            [described("X", dtype, [len(model._scaler.center)])],
             [described(*output) for output in outputs],
             graph.constants,
         ),
@@ -204,11 +215,11 @@ def _content(model: AdversarialAutoencoder, encoder: nn.Module, dtype: str, with
 
 def _metadata(model: AdversarialAutoencoder) -> dict[str, str]:
     """Return what a reader of the file may want to know, as JSON where it is more than a word."""
-    names = getattr(model, "feature_names_in_", None)
     return {
         "aaetools_version": aaetools.__version__,
         "schema_version": str(ONNX_SCHEMA_VERSION),
-        "feature_names": json.dumps(None if names is None else [str(name) for name in names]),
+        "input_names": json.dumps(list(model.encoded_names_)),
+        "columns": json.dumps(None if model.columns_ is None else model.columns_.to_state()),
         "sample_shape": json.dumps([int(size) for size in model.sample_shape_]),
         "classes": json.dumps(model.classes_.tolist()),
         "prior": model.prior_.name,
@@ -237,8 +248,12 @@ def _compared(
     except ImportError:
         return 0, None, None
     scaler = model._scaler
-    noise = np.random.default_rng(0).standard_normal((_CHECKED_ROWS, model.n_features_in_))
+    noise = np.random.default_rng(0).standard_normal((_CHECKED_ROWS, len(scaler.center)))
     rows = (scaler.center + scaler.scale * noise).astype(dtype)
+    encoded = rows
+    if model.reconstruction_ == "counts":
+        rows = np.expm1(np.maximum(rows, 0)).round()
+        encoded = np.log1p(rows.astype(np.float64))
     try:
         session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
         answers: list[NDArray[Any]] = session.run(["codes", *(["probabilities"] if with_classes else [])], {"X": rows})
@@ -246,7 +261,7 @@ def _compared(
         reason = (str(error).splitlines() or [""])[0] or type(error).__name__
         raise DataError(f"onnxruntime cannot run what was exported: {reason}") from error
     with torch.inference_mode():
-        expected = encoder(torch.from_numpy(scaler.transform(rows))).double().numpy()
+        expected = encoder(torch.from_numpy(scaler.transform(encoded))).double().numpy()
         code_difference = _difference(answers[0], expected, np.maximum(1, np.abs(expected)))
         if not with_classes:
             _check(code_difference, "codes")

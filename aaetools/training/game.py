@@ -150,6 +150,8 @@ class AdversarialGame:
         Running averages of the encoder's and the decoder's weights, updated after every step.
     precision
         Makes the context in which forward passes run, see :func:`aaetools.training.precision.mixed_precision`.
+    reconstruction
+        The reconstruction error of decoded rows and rows, a scalar.
     shared_pass
         True: the encoder runs once a batch and takes one step on the sum of both phases' losses; that differs from
         the paper in that the regularization phase sees the encoder before its reconstruction step.
@@ -173,6 +175,7 @@ class AdversarialGame:
         schedule: Callable[[float], float] = lambda progress: 1.0,
         averages: Sequence[AveragedModel] = (),
         precision: Callable[[], AbstractContextManager[object]] = nullcontext,
+        reconstruction: Callable[[Tensor, Tensor], Tensor] = reconstruction_loss,
         generator: torch.Generator | None = None,
     ) -> None:
         self.encoder = encoder
@@ -184,6 +187,7 @@ class AdversarialGame:
         self.augment = augment
         self.averages = tuple(averages)
         self.precision = precision
+        self.reconstruction = reconstruction
         self.generator = generator
         self.shared_pass = shared_pass
         self.learning_rate = learning_rate
@@ -209,7 +213,7 @@ class AdversarialGame:
     def reconstruction_phase(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the codes and the reconstruction error of a batch; labels play no part in either."""
         z = self.encode(batch)
-        return z, reconstruction_loss(self.decoder(z).float(), batch.x)
+        return z, self.reconstruction(self.decoder(z).float(), batch.x)
 
     def train_step(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Play one batch; see :class:`aaetools.training.loop.Game`."""

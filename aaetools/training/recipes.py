@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from aaetools.exceptions import DataError
+from aaetools.losses import reconstruction_loss
 from aaetools.networks import Discriminator
 from aaetools.priors import Prior
 from aaetools.propagation import (
@@ -108,6 +109,8 @@ class Parts:
         Context in which forward passes run.
     augment
         Random change of inputs that leaves the class alone.
+    reconstruction
+        The reconstruction error of decoded rows and rows.
     """
 
     x: Tensor
@@ -120,6 +123,7 @@ class Parts:
     generator: torch.Generator
     precision: Callable[[], AbstractContextManager[object]] = nullcontext
     augment: Augmentation | None = None
+    reconstruction: Callable[[Tensor, Tensor], Tensor] = reconstruction_loss
 
 
 class Recipe(Protocol):
@@ -168,6 +172,7 @@ class PaperRecipe:
             shared_pass=self.shared_pass,
             augment=parts.augment,
             precision=parts.precision,
+            reconstruction=parts.reconstruction,
         )
         return Run(game, parts.codes, parts.prior)
 
@@ -290,6 +295,7 @@ class FewLabelsRecipe:
             schedule=linear_decay(self.decay_from, 0.02),
             averages=[running_average(module, self.averaging) for module in averaged],
             precision=parts.precision,
+            reconstruction=parts.reconstruction,
             generator=parts.generator,
         )
 

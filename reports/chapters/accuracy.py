@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aaetools.reports import plots, text
-from aaetools.reports.blocks import FOLD, Block, Chapter, Note, Stack, Table, facts, figure, side_by_side
+from aaetools.reports.blocks import FOLD, Block, Chapter, Figure, Note, Stack, Table, facts, side_by_side
 
 if TYPE_CHECKING:
     from aaetools.analysis.results import Analysis, Classification, Interval
@@ -24,7 +24,7 @@ def accuracy_chapter(analysis: Analysis) -> Chapter | None:
     model, n_classes = found.model, len(found.classes)
     scores = sorted([model, *found.baselines], key=lambda score: (-score.accuracy.value, score is not model))
     listed = ", ".join(f"{text.shorten(text.method_name(s.name), 40)} {text.percent(s.accuracy.value)}" for s in scores)
-    bars = figure(
+    bars = Figure(
         lambda ax: plots.accuracy_bars(ax, model, found.baselines, chance=1 / max(n_classes, 1)),
         (5.5, 1.4 + 0.5 * len(scores)),
         alt=f"Accuracy with 95% intervals: {listed}.",
@@ -33,7 +33,7 @@ def accuracy_chapter(analysis: Analysis) -> Chapter | None:
     )
     side = float(np.clip(2.2 + 0.27 * n_classes, 3.6, 8.8))
     hits = sum(found.confusion[i][i] for i in range(n_classes))
-    matrix = figure(
+    matrix = Figure(
         lambda ax: plots.confusion_matrix(ax, found.confusion, found.classes),
         (side, side),
         alt=f"Confusion matrix of {n_classes} classes: {hits:,} of {model.accuracy.n:,} rows lie on the "
@@ -131,7 +131,7 @@ def _probabilities(found: Classification) -> tuple[Block, ...]:
     table = Table("Predictions and probabilities", columns, tuple(lines))
     if own is None:
         return table, words
-    picture = figure(
+    picture = Figure(
         lambda ax: plots.calibration_curve(ax, own),
         (4.6, 4.0),
         alt=f"Calibration curve of {text.count(len(own.bins), 'bin')}: expected calibration error "

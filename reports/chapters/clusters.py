@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from aaetools.reports import text
-from aaetools.reports.blocks import FOLD, Chapter, Note, Stack, Table, facts, figure, side_by_side
+from aaetools.reports.blocks import FOLD, Chapter, Figure, Note, Stack, Table, facts, side_by_side
 from aaetools.reports.chapters.rows import draw_map, is_known, labels_of, map_size, thin
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def clusters_chapter(analysis: Analysis) -> Chapter:
     figures = []
     if len(shown):
         figures.append(
-            figure(
+            Figure(
                 draw_map(kind, shown, names, order, f"{name} by cluster", unlabeled_name="noise"),
                 map_size(len(order)),
                 alt=f"{name} of {len(shown):,} rows, coloured by the {found.n_clusters} clusters found.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aaetools.reports import plots, text
-from aaetools.reports.blocks import Block, Chapter, Note, Table, figure, side_by_side
+from aaetools.reports.blocks import Block, Chapter, Figure, Note, Table, side_by_side
 
 if TYPE_CHECKING:
     from aaetools.analysis.results import Analysis, Interval, LabelEffect
@@ -40,7 +40,7 @@ def effect_chapter(analysis: Analysis) -> Chapter | None:
 def _measured(found: LabelEffect) -> tuple[Block, ...]:
     sizes = found.labels_per_class
     ours = found.curves[0].accuracy
-    picture = figure(
+    picture = Figure(
         lambda ax: plots.label_curves(ax, found),
         (8.4, 3.9),
         alt=f"Accuracy of the model from {text.percent(ours[0].value)} with {sizes[0]} to "

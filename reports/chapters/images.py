@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aaetools.reports import plots, text
-from aaetools.reports.blocks import Chapter, Figure, figure, side_by_side
+from aaetools.reports.blocks import Chapter, Figure, side_by_side
 
 if TYPE_CHECKING:
     from aaetools.analysis.results import Analysis, Images
@@ -27,7 +27,7 @@ def images_chapter(analysis: Analysis) -> Chapter | None:
     columns = max(1, math.ceil(n / 2))
     if n:
         figures.append(
-            figure(
+            Figure(
                 lambda ax: plots.image_pairs(ax, images.originals[:n], images.reconstructions[:n], columns=columns),
                 (6.0, mosaic_height(images.originals, 2 * math.ceil(n / columns), columns)),
                 alt=f"{n} original images, each above its reconstruction.",
@@ -51,7 +51,7 @@ def _samples(images: Images) -> Figure:
         lines, columns = len(groups), min(max(map(images.sample_labels.count, groups)), 12)
         alt = f"Images decoded from {n:,} draws of the prior, one row for each of {len(groups)} classes."
         how = "Each row should show its class in different styles; repeats mean that the model knows few."
-    return figure(
+    return Figure(
         lambda ax: plots.class_samples(ax, images.samples, images.sample_labels),
         (6.0, mosaic_height(images.samples, lines, columns)),
         alt=alt,

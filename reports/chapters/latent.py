@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from aaetools.reports import plots, text
-from aaetools.reports.blocks import Chapter, Note, figure, side_by_side
+from aaetools.reports.blocks import Chapter, Figure, Note, side_by_side
 from aaetools.reports.chapters.rows import coordinates, labels_of, map_size, n_known, thin
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def latent_chapter(analysis: Analysis) -> Chapter:
         if line:
             how = "Each filled curve should lie on the dashed one of its colour, which is the prior's."
         figures.append(
-            figure(
+            Figure(
                 draw(shown, "label_given", "Latent codes by given label"),
                 size,
                 alt=f"Latent codes of {len(shown):,} rows; the {given:,} with a given label are coloured, "
@@ -62,7 +62,7 @@ def latent_chapter(analysis: Analysis) -> Chapter:
         if line:
             how = "These rows came without a label: the curves should stay apart and follow the dashed ones."
         figures.append(
-            figure(
+            Figure(
                 draw(known, "label_true", "Hold-out rows by true label", wrong),
                 size,
                 alt=f"Latent codes of {len(known):,} hold-out rows by true label; "
@@ -76,7 +76,7 @@ def latent_chapter(analysis: Analysis) -> Chapter:
         if line:
             how = "The filled curve should lie on the dashed one, which is the prior's."
         figures.append(
-            figure(
+            Figure(
                 draw(shown, None, "Latent codes and the prior's outline"),
                 size,
                 alt=f"Latent codes of {len(shown):,} rows with an outline of the prior.",

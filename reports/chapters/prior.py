@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aaetools.reports import plots, text
-from aaetools.reports.blocks import FOLD, Block, Chapter, Note, Table, figure, side_by_side
+from aaetools.reports.blocks import FOLD, Block, Chapter, Figure, Note, Table, side_by_side
 from aaetools.reports.summary import VERDICTS, farthest
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def prior_chapter(analysis: Analysis) -> Chapter:
     worst = farthest(match.results)
     if worst is not None:
         scopes = len({result.scope for result in match.results})
-        picture = figure(
+        picture = Figure(
             lambda ax: plots.prior_match_grid(ax, match.results),
             (6.4, 2.1 + (0.3 if scopes <= 16 else 0.22) * scopes),
             alt=f"Distance from the prior for {text.count(scopes, 'scope')}. Farthest: "

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from aaetools.reports import plots, text
-from aaetools.reports.blocks import Block, Chapter, Figure, Note, Table, figure, side_by_side
+from aaetools.reports.blocks import Block, Chapter, Figure, Note, Table, side_by_side
 from aaetools.reports.chapters.images import mosaic_height
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _neighbourhoods(found: LatentSpace) -> tuple[Block, ...]:
     )
     figures = (
         [
-            figure(
+            Figure(
                 lambda ax: plots.neighbour_recall(ax, found),
                 (5.7, 1.7 + 0.36 * len(found.preservation)),
                 alt=f"Share of the {found.k} nearest neighbours that are kept: {kept}.",
@@ -63,7 +63,7 @@ def _neighbourhoods(found: LatentSpace) -> tuple[Block, ...]:
         else []
     )
     figures.append(
-        figure(
+        Figure(
             lambda ax: plots.axis_spread(ax, found.spread, found.dead_axes),
             (5.0, 3.0),
             alt=f"Standard deviation of the codes along {text.count(found.n_axes, 'latent axis', 'latent axes')}, "
@@ -117,7 +117,7 @@ def _walked(walks: NDArray[np.float32], names: tuple[str, ...], classes: tuple[s
         how += f" The first {len(names)} of {len(classes)} ways are shown."
     if not classes:
         how = "Each row goes from -2 to 2 standard deviations along a main axis of the codes, and shows what it does."
-    return figure(
+    return Figure(
         lambda ax: plots.walks(ax, walks, names),
         (6.0, mosaic_height(walks[0], len(names), walks.shape[1])),
         alt=f"Images decoded along {text.count(len(names), 'way')} through the latent space: "
@@ -136,7 +136,7 @@ def _profiled(profiles: pd.DataFrame, classes: tuple[str, ...]) -> Figure:
     known = [name for name in names if name in set(names[:_MAX_PROFILES])]
     what = "each class's centre" if classes else "codes 2 standard deviations along the main axes"
     more = f" The {len(chosen)} features that differ most are shown." if len(score) > len(chosen) else ""
-    return figure(
+    return Figure(
         lambda ax: plots.feature_profiles(ax, profiles[profiles["name"].isin(known)], chosen),
         (2.6 + 0.62 * len(known), 1.5 + 0.3 * len(chosen)),
         alt=f"Heat map of {text.count(len(chosen), 'feature')}, decoded from {what}, beside the mean of the training "

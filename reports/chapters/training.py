@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from aaetools.analysis.health import always_wins, explains_nothing, is_crowded, is_fooled
 from aaetools.reports import plots, text
-from aaetools.reports.blocks import Chapter, Table, Tone, figure, side_by_side
+from aaetools.reports.blocks import Chapter, Figure, Table, Tone, side_by_side
 from aaetools.reports.chapters.rows import is_known
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def training_chapter(analysis: Analysis) -> Chapter:
         if terms:
             ends = ", ".join(f"{term.replace('_', ' ')} {text.number(float(history[term].iloc[-1]))}" for term in terms)
             figures.append(
-                figure(
+                Figure(
                     _curves(history, terms, title),
                     _CURVE_SIZE,
                     alt=f"{title} over {text.count(len(history), 'epoch')}; at the end: {text.shorten(ends, 300)}.",
@@ -62,7 +62,7 @@ def training_chapter(analysis: Analysis) -> Chapter:
     accuracy = text.percent(model.discriminator_accuracy)
     if is_known(history, "discriminator_accuracy"):
         figures.append(
-            figure(
+            Figure(
                 lambda ax: plots.discriminator_curve(ax, history),
                 _CURVE_SIZE,
                 alt=f"Accuracy of the discriminator over {text.count(len(history), 'epoch')}; {accuracy} "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aaetools.reports import text
-from aaetools.reports.blocks import Chapter, Note, figure, settings, side_by_side
+from aaetools.reports.blocks import Chapter, Figure, Note, settings, side_by_side
 from aaetools.reports.chapters.rows import draw_map, is_known, labels_of, map_size, n_known, thin
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def umap_chapter(analysis: Analysis) -> Chapter | None:
         ),
     ]
     figures = [
-        figure(
+        Figure(
             draw_map("umap", shown, labels_of(shown, column), classes, title),
             map_size(len(classes)),
             alt=f"{title}: {n_known(shown, column):,} of {len(shown):,} rows are coloured, the others grey.",
@@ -47,7 +47,7 @@ def umap_chapter(analysis: Analysis) -> Chapter | None:
         for column, title, how in plans
         if n_known(shown, column)
     ] or [
-        figure(
+        Figure(
             draw_map("umap", shown, [None] * len(shown), (), "UMAP of the latent codes"),
             map_size(0),
             alt=f"UMAP of the latent codes of {len(shown):,} rows.",

@@ -314,7 +314,7 @@ def test_rewriting_alone_harms_nothing(folder: Path, model: AdversarialAutoencod
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda meta: meta.update(schema_version=MODEL_SCHEMA_VERSION + 1), "3, this aaetools reads 2"),
+        (lambda meta: meta.update(schema_version=MODEL_SCHEMA_VERSION + 1), "4, this aaetools reads 3"),
         (lambda meta: meta.update(schema_version=None), "schema version None"),
         (lambda meta: meta.pop("schema_version"), "schema version None"),
         (lambda meta: meta.update(extra=1), "not what this aaetools writes"),
@@ -334,6 +334,8 @@ def test_rewriting_alone_harms_nothing(folder: Path, model: AdversarialAutoencod
         (lambda meta: meta["state"]["classes"].update(dtype="no such type"), "cannot be rebuilt"),
         (lambda meta: meta["state"]["history"].clear(), "cannot be rebuilt.*epoch"),
         (lambda meta: meta["state"].update(own=["decoder"]), "give decoder= to load"),
+        (lambda meta: meta["state"].update(columns=[{"name": "a"}]), "cannot be rebuilt: the encoding of a column"),
+        (lambda meta: meta["state"].pop("columns"), "not what this aaetools writes"),
     ],
 )  # fmt: skip
 def test_odd_settings_with_fitting_checksums_are_refused(folder: Path, change: Any, words: str) -> None:
@@ -466,6 +468,18 @@ def test_models_of_other_schema_versions_name_the_way_out(folder: Path) -> None:
         rewrite(folder, lambda meta, version=version: meta.update(schema_version=version, aaetools_version="0.0.9"))  # type: ignore[misc]
         with pytest.raises(ModelFileError, match=rf"version {version}, .* use aaetools 0\.0\.9 or fit again"):
             load(folder)
+
+
+def test_models_from_before_there_were_kinds_of_columns_are_read(folder: Path, saved: Path) -> None:
+    def older(meta: dict[str, Any]) -> None:
+        meta["schema_version"] = 2
+        for key in ("columns", "reconstruction"):
+            del meta["state"][key]
+        del meta["state"]["parameters"]["reconstruction"]
+
+    rewrite(folder, older)
+    assert_same(load(folder), load(saved))
+    assert load(folder).reconstruction == "auto"
 
 
 def test_a_wrong_device_is_not_blamed_on_the_files(saved: Path) -> None:

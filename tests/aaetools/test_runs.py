@@ -325,7 +325,7 @@ def test_while_a_run_is_written_no_other_process_can_begin_it(
         others.append(subprocess.run([sys.executable, "-c", code, locked], capture_output=True, text=True))
         move_into_place(source, place)
 
-    monkeypatch.setattr("aaetools.runs.move_into_place", meanwhile)
+    monkeypatch.setattr("aaetools.staging.move_into_place", meanwhile)
     given.write(tmp_path / "run")
     assert "another process is at work there" in others[0].stderr
     assert os.listdir(tmp_path) == ["run"]

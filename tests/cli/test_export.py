@@ -38,7 +38,7 @@ def test_json_tells_what_was_written(run: Path, tmp_path: Path, run_cli: Callabl
         "export", run / "model", "--out", tmp_path / "m.onnx", "--codes-only", "--dtype", "float64", "--json"
     )
     told = json.loads(result.out)
-    assert told["input"] == {"name": "X", "dtype": "float64", "n_features": 4}
+    assert told["input"] == {"name": "X", "dtype": "float64", "width": 4, "encoded": False}
     assert (told["outputs"], told["probability_difference"], told["n_checked"]) == (["codes"], None, 512)
     assert told["code_difference"] < 1e-5
     assert told["n_bytes"] == (tmp_path / "m.onnx").stat().st_size

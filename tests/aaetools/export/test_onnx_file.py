@@ -21,6 +21,7 @@ from sklearn.exceptions import NotFittedError
 
 import aaetools
 from aaetools import AdversarialAutoencoder, mask_labels
+from aaetools.columns import ColumnCodec
 from aaetools.exceptions import DataError, ModelFileError
 from aaetools.export import export_onnx
 from aaetools.export.posteriors import POSTERIORS
@@ -143,6 +144,35 @@ def test_columns_far_from_zero_need_an_input_of_float64_and_lose_nothing_then(tm
     np.testing.assert_allclose(found["probabilities"], fitted.predict_proba(far), rtol=0, atol=1e-5)
 
 
+def test_a_table_of_several_kinds_of_columns_goes_in_as_it_is_encoded(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "height": np.where(np.arange(60) % 7 == 0, np.nan, 1e6 + X[:, 0]),
+            "visits": np.random.default_rng(0).poisson(3, 60),
+            "colour": np.array(["red", "green", "blue"])[Y],
+            "joined": pd.Timestamp("2015-01-01") + pd.to_timedelta(np.arange(60), "D"),
+        }
+    )
+    fitted = fit(data=frame)
+    told = export_onnx(fitted, tmp_path / "m.onnx")
+    said = metadata(tmp_path / "m.onnx")
+    codec = ColumnCodec.from_state(json.loads(said["columns"]))
+    assert (told.encoded, told.n_inputs) == (True, codec.n_encoded)
+    assert json.loads(said["input_names"]) == list(codec.encoded_names)
+    found = answers(tmp_path / "m.onnx", codec.encode(frame))
+    np.testing.assert_allclose(found["codes"], fitted.transform(frame), rtol=1e-5, atol=1e-5)
+    assert found["label"].tolist() == fitted.predict(frame).tolist()
+
+
+def test_counts_go_in_as_counts(tmp_path: Path) -> None:
+    counts = np.random.default_rng(0).negative_binomial(1, 1e-3, (60, 5)).astype(np.float32)
+    fitted = fit(data=counts, reconstruction="counts")
+    export_onnx(fitted, tmp_path / "m.onnx")
+    found = answers(tmp_path / "m.onnx", counts)
+    np.testing.assert_allclose(found["codes"], fitted.transform(counts), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found["probabilities"], fitted.predict_proba(counts), rtol=0, atol=1e-5)
+
+
 # -- the file --------------------------------------------------------------------------------------------------------
 
 
@@ -155,7 +185,8 @@ def test_the_file_says_what_it_is_and_nothing_of_the_machine(tmp_path: Path) -> 
     fitted = fit(data=frame)
     told = export_onnx(fitted, tmp_path / "m.onnx")
     said = metadata(tmp_path / "m.onnx")
-    assert json.loads(said["feature_names"]) == list(frame.columns)
+    assert json.loads(said["input_names"]) == list(frame.columns)
+    assert json.loads(said["columns"]) is None
     assert json.loads(said["classes"]) == [0, 1, 2]
     assert (said["aaetools_version"], said["schema_version"]) == (aaetools.__version__, "1")
     assert (said["prior"], said["scaling"]) == ("simplex", fitted.scaling_)
