@@ -81,7 +81,7 @@ lock:
 	"$(PYTHON)" -m venv "$(LOCKER)"
 	"$(LOCKER)/bin/python" -m pip install --quiet -c constraints.txt uv
 	"$(LOCKER)/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-	  -c constraints.txt --extra onnx --extra test --extra lint pyproject.toml -o "$(LOCK)"
+	  -c constraints.txt --all-extras pyproject.toml -o "$(LOCK)"
 	awk 'BEGIN {print "# Made by make lock; what make venv installs, but for torch, with the hashes of all files of each release."} \
 	  /^[a-z]/ {keep = !/^(torch|triton|cuda-|nvidia-)/} keep' "$(LOCK)" >"$(LOCKER)/lock"
 	cp "$(LOCKER)/lock" "$(LOCK)"

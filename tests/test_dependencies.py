@@ -12,7 +12,11 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-DIRECT = [Requirement(line) for line in sum(PROJECT["optional-dependencies"].values(), PROJECT["dependencies"])]
+DIRECT = [
+    Requirement(line)
+    for line in sum(PROJECT["optional-dependencies"].values(), PROJECT["dependencies"])
+    if not line.startswith(f"{PROJECT['name']}[")
+]
 LOCK = (ROOT / "requirements-dev.lock").read_text(encoding="utf-8")
 WITHOUT_HASH = {"torch"}
 """Its files differ by build; so do those that only it needs."""
