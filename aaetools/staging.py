@@ -161,11 +161,19 @@ def folder_lock(folder: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            if os.name != "nt" and {entry.name for entry in folder.iterdir()} == {_LOCK}:
-                (folder / _LOCK).unlink()
-                folder.rmdir()
+            if os.name != "nt":
+                _remove_unless_used(folder)
     finally:
         os.close(descriptor)
+        if os.name == "nt":  # an open file cannot be removed there, nor one that another process has opened meanwhile
+            with suppress(OSError):
+                _remove_unless_used(folder)
+
+
+def _remove_unless_used(folder: Path) -> None:
+    if {entry.name for entry in folder.iterdir()} == {_LOCK}:
+        (folder / _LOCK).unlink()
+        folder.rmdir()
 
 
 def _lock(descriptor: int) -> None:
