@@ -144,6 +144,8 @@ def folder_lock(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
+        with suppress(OSError):  # if it was made just now, it is empty
+            folder.rmdir()
         raise RunFolderError(f"cannot write {folder}: {error.strerror or error}") from error
     try:
         try:

@@ -45,6 +45,14 @@ class Disk:
 
         return call
 
+    def creating(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(path: Any, flags: int, *rest: Any, **more: Any) -> Any:
+            if flags & os.O_CREAT and self.fails():
+                raise self.error()
+            return function(path, flags, *rest, **more)
+
+        return call
+
     def opening(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(file: Any, mode: str = "r", *rest: Any, **more: Any) -> Any:
             opened = function(file, mode, *rest, **more)
@@ -80,6 +88,7 @@ KINDS: dict[str, list[tuple[Any, str]]] = {
     "fsync": [(os, "fsync")],
     "rename": [(os, "replace"), (os, "rename")],
     "make": [(os, "mkdir"), (tempfile, "mkdtemp")],
+    "create": [(os, "open")],
 }
 
 
@@ -88,7 +97,8 @@ def failing(disk: Disk) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for owner, name in KINDS[disk.kind]:
             function = getattr(owner, name)
-            patch.setattr(owner, name, disk.opening(function) if name == "open" else disk.failing(function))
+            wrapped = disk.creating if owner is os else disk.opening
+            patch.setattr(owner, name, (wrapped if name == "open" else disk.failing)(function))
         yield
 
 
@@ -163,6 +173,7 @@ def sweep(kind: str, fit: Callable[..., Any], moments: Callable[[int], range], *
             assert not old or (RUN / "prior-match.json").read_text() == "old", where
             found = [int(folder.name[11:17]) for folder in checkpoints(UNFINISHED)]
             assert found == saved[::-1][:2], where
+            assert UNFINISHED.exists() == bool(found), where
             again = fit("--resume", RUN) if found else fit(*(["--force"] if old else []))
             assert again.code == 0, f"{where} {again.err}"
             assert ("--resume out/run" in lines[-1]) == bool(found), where
