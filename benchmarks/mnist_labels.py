@@ -20,6 +20,8 @@ neighbours are chosen in every fit by cross-validation on the labelled rows. Our
 the same way, on draws 100 and 101: widths, told share, retelling, weight and ramp of the unlabelled game. That
 neighbours are looked for from eight augmented versions of every row was chosen by the error of label propagation alone
 on draws 100, 104, 110, 113 and 119; one, two and four versions were tried, and means of versions, which were far worse.
+That the graph is asked again when rows are told anew, and how many rows are told then, was chosen on draws 100 and 101
+with the first 20,000 training rows: 2.31 and 2.42% without, 1.60 and 1.74% with it.
 """
 
 from __future__ import annotations

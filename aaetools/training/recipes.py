@@ -59,10 +59,16 @@ MANY_ROWS = 10_000
 _TOLD_OF_MANY = 0.8
 _RETOLD = ((0.35, 0.25), (0.65, 0.5))
 """At which share of training the rows that are told are chosen anew, and how many of those left out at first join."""
+_RETOLD_BY_TWO = ((0.35, 0.5), (0.65, 0.75))
+"""The same where the graph is asked beside the encoder: what both say may be told of more rows."""
 _VIEWS = 8
 """Changed versions of every row that neighbours are looked for from, beside the row as it is, under augmentation."""
 _CHUNK = 4096
 """Rows that are augmented at once before training."""
+_TRUSTED = 2.0
+"""Power of the graph's word beside the encoder's, under augmentation."""
+_LEAST = 1e-6
+"""Probability that the graph gives any class at least where it is asked beside the encoder: it may be wrong."""
 _AUGMENTED = 2.0
 """Consistency under augmentation weighs so much more than under adversarial change, which is the harder one."""
 
@@ -199,6 +205,9 @@ class FewLabelsRecipe:
         of them below 10,000 rows, where every hint counts, and 0.8 from there on. Where it is less than 1, the
         encoder's own surest rows are told instead after 35% (a quarter of the others more) and after 65% (half of
         the others more) of training, see :class:`aaetools.training.telling.Retelling`.
+    graph_trust
+        Power to which the graph's class probabilities then multiply the encoder's; "auto" is 2 under augmentation, and
+        0 without. Where it is over 0, a half and three quarters of those left out at first join.
     n_neighbors
         Neighbours in the graph.
     class_shares
@@ -232,6 +241,7 @@ class FewLabelsRecipe:
     n_epochs: int = 16
     propagate: bool | str = "auto"
     told_share: float | str = "auto"
+    graph_trust: float | str = "auto"
     n_neighbors: int = 10
     class_shares: tuple[float, ...] | None = None
     balance_classes: bool = True
@@ -252,9 +262,10 @@ class FewLabelsRecipe:
         share = self.told_share
         if share != "auto" and (isinstance(share, str | bool) or not 0 < share <= 1):
             raise DataError(f"told_share must be 'auto' or a number above 0 and at most 1, not {share!r}")
-        weight = self.unlabeled_weight
-        if weight != "auto" and (isinstance(weight, str | bool) or not 0 <= weight < math.inf):
-            raise DataError(f"unlabeled_weight must be 'auto' or a number of at least 0, not {weight!r}")
+        for name in ("graph_trust", "unlabeled_weight"):
+            value = getattr(self, name)
+            if value != "auto" and (isinstance(value, str | bool) or not 0 <= value < math.inf):
+                raise DataError(f"{name} must be 'auto' or a number of at least 0, not {value!r}")
 
     def prepare(self, parts: Parts) -> Run:
         """Return the game; without any label it is that of :class:`PaperRecipe`."""
@@ -263,10 +274,19 @@ class FewLabelsRecipe:
             return PaperRecipe(decay_from=self.decay_from).prepare(parts)
         unlabeled = codes < 0
         told_share = self._resolved_told_share(len(x))
-        propagated, shares = self._propagated(parts, told_share)
-        told = torch.from_numpy(propagated).to(codes)
+        probabilities, shares = self._propagated(parts)
+        given = codes.cpu().numpy()
+        told = (
+            codes
+            if probabilities is None
+            else torch.from_numpy(surest_labels(probabilities, given, told_share)).to(codes)
+        )
         if prior.weights is None and shares is not None:
             prior = replace(prior, weights=tuple(shares.tolist()))
+        trust = self.graph_trust
+        if isinstance(trust, str):
+            trust = 0.0 if parts.augment is None else _TRUSTED
+        evidence = None if probabilities is None or trust == 0 else np.maximum(probabilities, _LEAST) ** trust
         weight = self.unlabeled_weight
         if isinstance(weight, str):
             weight = 0.3 if told_share == 1 else 1.0
@@ -304,9 +324,11 @@ class FewLabelsRecipe:
                 return []  # everything is told already, or the given labels refuse to be passed on
             encoder = game.averages[0].module if game.averages else parts.encoder
             untold = 1 - told_share
-            rounds = [(at, told_share + share * untold) for at, share in _RETOLD]
+            rounds = [
+                (at, told_share + share * untold) for at, share in (_RETOLD if evidence is None else _RETOLD_BY_TWO)
+            ]
             temperature = posterior_temperature(prior, self.sharpness)
-            return [Retelling(batches, encoder, prior, codes.cpu().numpy(), temperature, rounds)]
+            return [Retelling(batches, encoder, prior, given, temperature, rounds, evidence)]
 
         return Run(game, told, prior, also_unlabeled=unlabeled, averages=game.averages, callbacks=callbacks)
 
@@ -332,19 +354,18 @@ class FewLabelsRecipe:
             )
         }
 
-    def _propagated(self, parts: Parts, told_share: float) -> tuple[NDArray[np.int64], NDArray[np.float64] | None]:
-        """Return the codes that D is told, and the share of each class, None where it is left open."""
+    def _propagated(self, parts: Parts) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+        """Return class probabilities, None where labels are not passed on, and class shares, None if left open."""
         X, codes, n_classes = parts.x.cpu().numpy(), parts.codes.cpu().numpy(), parts.prior.n_classes
         shares = self._given_shares(n_classes)
         if not self.propagate or (codes >= 0).all():
-            return codes, shares
+            return None, shares
         graph = neighbor_graph(X, self.n_neighbors, views=_views(parts.x, parts.augment))
         if self.propagate == "auto" and not propagation_pays(X, graph, codes, n_classes, seed=0):
             if shares is None:
                 shares = estimate_shares(graph, codes, n_classes)
-            return codes, shares
-        probabilities, shares = propagate_labels(X, codes, n_classes, shares=shares, graph=graph)
-        return surest_labels(probabilities, codes, told_share), shares
+            return None, shares
+        return propagate_labels(X, codes, n_classes, shares=shares, graph=graph)
 
     def _resolved_told_share(self, n_rows: int) -> float:
         if isinstance(self.told_share, str):

@@ -39,6 +39,10 @@ class Retelling(Callback):
         By which the posterior's log-odds are divided, so that sureness does not saturate.
     rounds
         Pairs of a share of training and the share of the rows of each class that are told from then on.
+    evidence
+        What the encoder's class probabilities are multiplied by, positive, shape (n_rows, n_classes), such as a power
+        of the graph's (a logarithmic opinion pool, Genest and Zidek 1986). An encoder that takes a kind of a class for
+        another class is confirmed by what it says itself; the graph is not.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class Retelling(Callback):
         given: NDArray[np.int64],
         temperature: float,
         rounds: Sequence[tuple[float, float]],
+        evidence: NDArray[np.float64] | None = None,
     ) -> None:
         self.batches = batches
         self.encoder = encoder
@@ -56,6 +61,7 @@ class Retelling(Callback):
         self.given = given
         self.temperature = temperature
         self.rounds = list(rounds)
+        self.evidence = evidence
 
     def on_epoch_end(self, context: TrainingContext) -> None:
         """Revise the codes when a round is due."""
@@ -75,13 +81,16 @@ class Retelling(Callback):
         self.rounds = [(at, share) for at, share in state["rounds"]]
 
     def probabilities(self) -> NDArray[np.float64]:
-        """Return the encoder's class probabilities, scaled to the prior's class shares, shape (n_rows, n_classes)."""
+        """Return class probabilities by encoder and evidence, in the prior's shares, shape (n_rows, n_classes)."""
         encoder, x = copy.deepcopy(self.encoder), self.batches.x
         refresh_batch_norm(encoder, x[: 2 * _CHUNK])
         encoder.eval()
         with torch.inference_mode():
             log_odds = torch.cat([self.prior.class_log_posterior(encoder(part)) for part in torch.split(x, _CHUNK)])
         posterior = (log_odds / self.temperature).double().softmax(dim=1).cpu().numpy()
+        if self.evidence is not None:
+            posterior *= self.evidence
+            posterior /= posterior.sum(axis=1, keepdims=True)
         shares = np.full(self.prior.n_classes, 1 / self.prior.n_classes)
         if self.prior.weights is not None:
             shares = np.asarray(self.prior.weights)

@@ -126,6 +126,13 @@ def test_sure_rows_alone_are_told_where_there_are_many_and_then_told_anew() -> N
     (retelling,) = run.callbacks(batches)
     assert isinstance(retelling, Retelling)
     assert retelling.rounds == [(0.35, 0.625), (0.65, 0.75)]
+    assert retelling.evidence is None
+    (trusting,) = prepare(FewLabelsRecipe(told_share=0.5, graph_trust=2.0), codes, x, PRIOR).callbacks(batches)
+    assert isinstance(trusting, Retelling)
+    assert trusting.rounds == [(0.35, 0.75), (0.65, 0.875)]
+    assert trusting.evidence is not None
+    right = np.asarray(trusting.evidence)[np.arange(30), truth.numpy()]
+    assert np.mean(right) > 0.5 > np.mean(trusting.evidence), "the graph's word, not something else"
     everything = prepare(FewLabelsRecipe(), codes, x, PRIOR)
     assert everything.callbacks(batches) == []
 
@@ -263,6 +270,7 @@ def test_small_networks_train_on_one_thread_and_the_count_comes_back() -> None:
         ({"told_share": 0.0}, "told_share must be 'auto' or a number above 0 and at most 1, not 0.0"),
         ({"unlabeled_weight": -1.0}, "unlabeled_weight must be 'auto' or a number of at least 0, not -1.0"),
         ({"told_share": "half"}, "told_share must be 'auto' or a number"),
+        ({"graph_trust": -1.0}, "graph_trust must be 'auto' or a number of at least 0, not -1.0"),
         ({"n_neighbors": 0.5}, "setting n_neighbors: 0.5 is not a whole number of at least 1"),
     ],
 )

@@ -63,3 +63,21 @@ def test_class_shares_are_those_of_the_prior() -> None:
     _, retelling, _ = made([0, 1, 2])
     retelling.prior = SimplexPrior(n_dims=2, n_classes=3, weights=(0.6, 0.2, 0.2))
     assert np.allclose(retelling.probabilities().mean(axis=0), [0.6, 0.2, 0.2], atol=0.01)
+
+
+def test_evidence_overrules_an_encoder_that_mistakes_a_kind_of_a_class() -> None:
+    batches, retelling, truth = made([0, 1, 2])
+    hidden = truth[3:]
+    strayed = torch.arange(3, 60)[hidden == 2][:6]
+    batches.x[strayed] = PRIOR.means[1]  # the encoder, the identity, takes these for class 1
+    retelling.on_epoch_end(TrainingContext(10, 8))
+    assert (batches.codes[strayed] == 1).all()
+    told = []
+    for sureness in (0.5, 0.999):
+        batches, retelling, truth = made([0, 1, 2])
+        batches.x[strayed] = PRIOR.means[1]
+        other = (1 - sureness) / 2
+        retelling.evidence = np.where(np.eye(3)[truth.numpy()] == 1, sureness, other) ** 4
+        retelling.on_epoch_end(TrainingContext(10, 8))
+        told.append(int((batches.codes[strayed] == 2).sum()))
+    assert told[1] > told[0], "the surer the evidence, the more it counts"
