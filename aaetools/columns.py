@@ -195,6 +195,9 @@ def _words(values: pd.Series[Any], name: str) -> pd.Series[Any]:
         return ColumnError(f"{_quoted(text.iloc[row])} {problem}", name, row)
 
     if n_numbers == n:
+        infinite = [math.isinf(number or 0.0) for number in numbers]
+        if any(infinite):
+            raise refused("is infinite; replace or empty it, or drop the row", infinite)
         long = [abs(number or 0.0) > MAX_EXACT_INTEGER for number in numbers]
         if any(long):
             advice = "if it is an identifier, drop the column or name it with id_column="
@@ -337,6 +340,11 @@ def _quoted(value: Any) -> str:
     return text if len(str(value)) <= 60 else f"{text[:-1]}...{text[-1]}"
 
 
+def _decimals(numbers: NDArray[np.float64]) -> int:
+    """Return how many digits after the point write all numbers, -1 for more than six."""
+    return next((d for d in range(7) if bool((np.round(numbers, d) == numbers).all())), -1)
+
+
 # The codec
 
 
@@ -351,8 +359,9 @@ class Column:
     gaps
         Whether the rows of the fit had gaps. They then are a level of a category, and one more encoded column, 1
         where the value is missing, for any other kind.
-    whole
-        Numbers without fractions, dates without a time of day: decoded so.
+    decimals
+        Digits after the point that decoded numbers are rounded to, as many as all numbers of the fit do with; -1 where
+        that is more than six. Dates without a time of day have 0, and are decoded so.
     origin
         What encoded values are counted from: the median of a number, the first of the dates in days since 1970.
         float32 then has digits left for what varies.
@@ -367,7 +376,7 @@ class Column:
     name: str
     kind: Kind
     gaps: bool = False
-    whole: bool = False
+    decimals: int = -1
     origin: float = 0.0
     fill: float = 0.0
     levels: tuple[str, ...] = ()
@@ -427,14 +436,13 @@ class Column:
             return cls(name, "boolean", gaps, fill=float(2 * int(present.sum()) >= len(present)))
         if types.is_datetime64_dtype(values.dtype):
             days = present.to_numpy().astype("datetime64[us]").astype(np.int64) / _DAY
-            first, whole = float(days.min()), bool((days == np.floor(days)).all())
-            return cls(name, "date", gaps, whole=whole, origin=first, fill=float(np.median(days)) - first)
+            first, decimals = float(days.min()), 0 if (days == np.floor(days)).all() else -1
+            return cls(name, "date", gaps, decimals=decimals, origin=first, fill=float(np.median(days)) - first)
         numbers = present.to_numpy(dtype=np.float64)
-        whole = bool((numbers == np.floor(numbers)).all())
-        median = float(np.median(numbers))
-        if whole and numbers.min() == 0 and numbers.max() > 1 and numbers.var() >= numbers.mean():
-            return cls(name, "count", gaps, whole=True, fill=math.log1p(median))
-        return cls(name, "number", gaps, whole=whole, origin=median)
+        decimals, median = _decimals(numbers), float(np.median(numbers))
+        if decimals == 0 and numbers.min() == 0 and numbers.max() > 1 and numbers.var() >= numbers.mean():
+            return cls(name, "count", gaps, decimals=0, fill=math.log1p(median))
+        return cls(name, "number", gaps, decimals=decimals, origin=median)
 
     def read(self, values: pd.Series[Any]) -> pd.Series[Any]:
         """Return values in the type of the column's kind, as :func:`read_column` does.
@@ -475,7 +483,7 @@ class Column:
         return encoded
 
     def decode(self, encoded: NDArray[Any]) -> pd.Series[Any]:
-        """Return values for encoded ones: the likeliest level, true from one half on, whole numbers where all were."""
+        """Return values for encoded ones: likeliest levels, true from one half on, rounded numbers."""
         if self.kind == "category":
             levels = np.array([*self.levels, *([OTHER] if self.other else ()), *([None] if self.gaps else ())], object)
             likeliest = encoded.argmax(axis=1)
@@ -489,11 +497,13 @@ class Column:
             return found.astype("boolean").mask(gone) if self.gaps else found
         if self.kind == "date":
             days = np.clip(numbers + self.origin, -719_162, 2_932_896)  # the years 1 to 9999
-            times = np.round(np.round(days) * _DAY if self.whole else days * (_DAY / 1e6)) * (1 if self.whole else 1e6)
+            # to the second: float32 has no more digits over some months
+            times = np.round(days) * _DAY if self.decimals == 0 else np.round(days * (_DAY / 1e6)) * 1e6
             return pd.Series(np.where(gone, np.datetime64("NaT"), times.astype(np.int64).astype("datetime64[us]")))
         numbers = np.expm1(np.minimum(numbers, 36)) if self.kind == "count" else numbers + self.origin
-        if not self.whole:
-            return pd.Series(np.where(gone, np.nan, numbers))
+        if self.decimals != 0:
+            rounded = numbers if self.decimals < 0 else np.round(numbers, self.decimals)
+            return pd.Series(np.where(gone, np.nan, rounded))
         limit = float(MAX_EXACT_INTEGER)
         whole = pd.Series(np.round(np.clip(numbers, -limit, limit)).astype(np.int64))
         return whole.astype("Int64").mask(gone) if self.gaps else whole
@@ -685,7 +695,7 @@ class ColumnCodec:
             If the state is no such thing.
         """
         wanted = {field.name: field.type for field in dataclasses.fields(Column)}
-        plain = {"str": str, "Kind": str, "bool": bool, "float": float, "tuple[str, ...]": list}
+        plain = {"str": str, "Kind": str, "bool": bool, "int": int, "float": float, "tuple[str, ...]": list}
         columns = []
         for values in state:
             if set(values) != set(wanted) or values["kind"] not in get_args(Kind):

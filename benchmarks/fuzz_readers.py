@@ -29,6 +29,7 @@ import scipy.sparse
 from PIL import Image
 from tables import RESULTS, machine, markdown_table, versions
 
+from aaetools.columns import ColumnCodec
 from aaetools.datasets import inspect_data, load_dataset
 from aaetools.exceptions import DataError
 
@@ -135,6 +136,13 @@ def mutated(name: str, content: bytes, random: Random) -> bytes:
     return changed(content, random)
 
 
+def usable(X: np.ndarray | pd.DataFrame) -> bool:
+    """Tell whether features are finite and not too large, encoded if they have to be."""
+    if isinstance(X, pd.DataFrame):
+        X = ColumnCodec.fit(X).encode(X) / 2  # counted from the median, which may be as large itself
+    return bool(np.isfinite(X).all() and np.abs(X).max(initial=0) <= 1.01e30)
+
+
 def attempt(folder: Path, path: Path, random: Random) -> str:
     """Load what was written; return "loaded", "refused", or what is wrong with the reader."""
     is_labels = path.name.startswith("labels")
@@ -147,7 +155,7 @@ def attempt(folder: Path, path: Path, random: Random) -> str:
             warnings.simplefilter("error")
             data = look(source, target=target)
         outcome = "loaded"
-        if look is load_dataset and not (np.isfinite(data.X).all() and np.abs(data.X).max(initial=0) <= 1.01e30):
+        if look is load_dataset and not usable(data.X):
             outcome = "loaded a value that is not usable"
     except DataError as error:
         message = str(error)

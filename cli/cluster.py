@@ -109,6 +109,7 @@ def cluster(
     if assignments is not None:
         check_out_file(assignments, force, _TABLES)
     from aaetools.analysis import cluster_latents
+    from aaetools.analysis.features import features_in_units
     from aaetools.cli.progress import open_display
 
     with open_display(quiet=quiet or as_json) as display:
@@ -127,8 +128,8 @@ def cluster(
                 choose=choose,
                 max_clusters=max_clusters,
                 min_cluster_size=min_cluster_size,
-                X=found.dataset.X[_positions(found)[rows.index]],
-                feature_names=found.dataset.feature_names,
+                X=features_in_units(found.model, found.rows(_positions(found)[rows.index])),
+                feature_names=found.model.encoded_names_ or found.dataset.feature_names,
                 row_ids=rows["row"].to_numpy(),
                 unlabeled=None,
                 progress=display.step,

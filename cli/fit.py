@@ -23,6 +23,7 @@ from aaetools.cli.options import (
     PRECISION_NAMES,
     PRIOR_NAMES,
     RECIPE_NAMES,
+    RECONSTRUCTION_NAMES,
     SCALING_NAMES,
     UMAP_NAMES,
     DataType,
@@ -42,7 +43,7 @@ from aaetools.cli.options import (
 )
 from aaetools.cli.progress import Display, open_display
 from aaetools.cli.unfinished import checked_resume, original_command, resume_option, training_folder
-from aaetools.datasets.messages import quote
+from aaetools.datasets.messages import listing, quote
 from aaetools.exceptions import DataError, LabelError
 from aaetools.staging import unfinished_folder
 
@@ -90,6 +91,7 @@ class FitOptions:
     architecture: str
     augmentation: str
     scaling: str
+    reconstruction: str
     early_stopping: bool
     validation_fraction: float
     patience: int | None
@@ -267,6 +269,13 @@ Examples:
     help="Divide each feature by its own spread, all by a shared one, or none.",
 )
 @click.option(
+    "--reconstruction",
+    type=click.Choice(RECONSTRUCTION_NAMES),
+    default="auto",
+    help="The decoder's error; auto: squared, or by the kinds of columns where these are more than complete numbers; "
+    "counts: a negative binomial, for tables of whole numbers from 0 on.",
+)
+@click.option(
     "--early-stopping",
     is_flag=True,
     help="Hold back a part of the given labels and stop when accuracy on them no longer rises.",
@@ -362,7 +371,7 @@ def _fit(options: FitOptions, command: str, configuration: dict[str, Any]) -> No
         check_target(out, options.force)
         with open_display(quiet=options.quiet) as display:
             train, holdout, chosen = choose_rows(options, dataset)
-            for note in chosen.notes:
+            for note in (*chosen.notes, *_about_words(options, dataset)):
                 display.note(note)
             if display.live:  # too short for a line in a log
                 display.stage(f"preparing {dataset.name}")
@@ -416,6 +425,19 @@ def load_data_of(options: FitOptions) -> Dataset:
             f"makes {' x '.join(map(str, shape))} = {math.prod(shape)}"
         )
     return replace(dataset, image_shape=shape)
+
+
+def _about_words(options: FitOptions, dataset: Dataset) -> list[str]:
+    """Say which features may be labels that nobody named: as features they would tell the class to the encoder."""
+    import pandas as pd
+
+    if dataset.target_name is not None or options.labels.kind == "none" or not isinstance(dataset.X, pd.DataFrame):
+        return []
+    words = [str(name) for name, values in dataset.X.items() if isinstance(values.dtype, pd.CategoricalDtype)]
+    if not words:
+        return []
+    are = "is a feature" if len(words) == 1 else "are features"
+    return [f"No column is taken for labels, so {listing(words, 5)} {are}; name labels with --target."]
 
 
 def choose_rows(options: FitOptions, dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64], ChosenLabels]:
@@ -487,6 +509,7 @@ def _train_and_analyse(
         image_shape=dataset.image_shape,
         augmentation=options.augmentation,
         scaling=options.scaling,
+        reconstruction=options.reconstruction,
         max_epochs=options.epochs,
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,

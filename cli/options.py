@@ -23,6 +23,7 @@ __all__ = [
     "PRECISION_NAMES",
     "PRIOR_NAMES",
     "RECIPE_NAMES",
+    "RECONSTRUCTION_NAMES",
     "SCALING_NAMES",
     "UMAP_NAMES",
     "DataType",
@@ -49,6 +50,7 @@ AUGMENTATION_NAMES = ("affine", "none")
 PRECISION_NAMES = ("auto", "bfloat16", "float32")
 PRIOR_NAMES = ("auto", "gaussian", "ring", "simplex", "swiss_roll", "uniform")
 RECIPE_NAMES = ("few-labels", "paper")
+RECONSTRUCTION_NAMES = ("auto", "counts", "squared")
 SCALING_NAMES = ("auto", "none", "shared", "standard")
 UMAP_NAMES = ("auto", "always", "never")
 

@@ -51,20 +51,28 @@ def sample(
 ) -> None:
     """Draw new rows from the prior and decode them.
 
-    They come from RUN's model and are in the data's own units. Columns are the features; a npy file
-    holds the values alone, float32, images in their shape.
+    They come from RUN's model and are in the data's own units. Columns are the features, words, dates and booleans
+    as such; a npy file holds the values alone, float32, images in their shape.
     """
     prepare_out(out, force, as_json, _SUFFIXES)
     import pandas as pd
 
     from aaetools.cli.rows import open_run
+    from aaetools.exceptions import DataError
 
     fitted = open_run(run, device)
     rows = fitted.model.sample(number, label=_class_called(fitted.model.classes_, label, run), random_state=seed)
-    flat = rows.reshape(number, -1)
-    names = fitted.feature_names or tuple(f"x{i}" for i in range(flat.shape[1]))
-    table = pd.DataFrame(flat, columns=list(names))
-    pictures = flat.reshape(number, *fitted.model.sample_shape_)
+    if isinstance(rows, pd.DataFrame):
+        if out is not None and out.suffix.lower() == ".npy":
+            raise DataError(
+                f"{out}: the run's columns are of several kinds, which an npy file cannot hold; use .parquet"
+            )
+        table, pictures = rows, rows.to_numpy()
+    else:
+        flat = rows.reshape(number, -1)
+        names = fitted.feature_names or tuple(f"x{i}" for i in range(flat.shape[1]))
+        table = pd.DataFrame(flat, columns=list(names))
+        pictures = flat.reshape(number, *fitted.model.sample_shape_)
     deliver(table, pictures, out, {"label": label, "seed": seed}, as_json=as_json, quiet=quiet)
 
 

@@ -156,18 +156,20 @@ def deliver_ways(
 
     table = pd.concat([_table(found, name, way) for name, way in ways], ignore_index=True)
     decoded = np.concatenate([way.decoded for _, way in ways])
-    pictures = decoded.reshape(len(decoded), *found.model.sample_shape_)
+    pictures = decoded.reshape(len(decoded), *found.model.sample_shape_)  # of encoded columns a matrix as it is
     deliver(table, pictures, out, {"n_ways": len(ways), **facts}, as_json=as_json, quiet=quiet)
 
 
 def _table(found: WayRun, name: str, way: LatentPath) -> pd.DataFrame:
     import pandas as pd
 
-    flat = way.decoded.reshape(len(way.decoded), -1)
-    names = found.feature_names or tuple(f"x{i}" for i in range(flat.shape[1]))
+    decoded = found.model.inverse_transform(way.codes)
+    if not isinstance(decoded, pd.DataFrame):
+        flat = way.decoded.reshape(len(way.decoded), -1)
+        decoded = pd.DataFrame(flat, columns=list(found.feature_names or (f"x{i}" for i in range(flat.shape[1]))))
     about: dict[str, Any] = {"way": name, "position": way.position.round(9)}
     if way.confidence is not None:
         about |= {"label_pred": way.labels, "confidence": way.confidence}
     if way.typicality is not None:
         about["typicality"] = way.typicality
-    return pd.concat([pd.DataFrame(about), pd.DataFrame(flat, columns=list(names))], axis=1)
+    return pd.concat([pd.DataFrame(about), decoded], axis=1)

@@ -45,6 +45,7 @@ from aaetools.datasets.refusals import refused
 from aaetools.datasets.tables import Columns, Table, row_position
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 __all__ = ["CHUNK_READERS", "TableChunks", "chunk_size", "open_chunks", "sliced"]
@@ -237,7 +238,8 @@ def _read_text(path: Path, delimiter: str) -> TableChunks:
             for name, kind in known.items():
                 if kind.gappy_booleans:
                     frame[name] = frame[name].astype(object)
-            yield Table(path=path, columns=frame, text=True, locate=locate, first_row=start)
+            part = Table(path=path, columns=frame, text=True, locate=locate, first_row=start)
+            yield replace(part, is_chunk=len(frame) < length)
             start += len(frame)
 
     return TableChunks(path=path, length=length, column_names=tuple(header), chunks=chunks, text=True, locate=locate)
@@ -339,21 +341,23 @@ def _arrow_chunks(
             sizes.append(file.metadata.num_rows)
             types.append(arrow_frame(file.schema_arrow.empty_table()).dtypes)
             names = [str(name) for name in file.schema_arrow.names]
-    locate = row_position if places is None else places(parts, sizes)
+    joined = _joined_types(types)
+    locate, length = row_position if places is None else places(parts, sizes), sum(sizes)
 
     def chunks(n_rows: int, columns: Collection[str] | None) -> Iterator[Table]:
         wanted = names if columns is None else [name for name in names if name in columns]
-        common = {} if len(parts) == 1 else {name: _common_type([kind[name] for kind in types]) for name in wanted}
+        common = {name: kind for name, kind in joined.items() if name in wanted}
         frames = (frame for part in parts for frame in _decoded(part, n_rows, wanted, common))
         start = 0
         for frame in _exactly(frames, n_rows):
-            yield Table(path=path, columns=frame, locate=locate, first_row=start)
+            part = Table(path=path, columns=frame, locate=locate, first_row=start)
+            yield replace(part, is_chunk=len(frame) < length)
             start += len(frame)
 
-    return TableChunks(path=path, length=sum(sizes), column_names=tuple(names), chunks=chunks, locate=locate)
+    return TableChunks(path=path, length=length, column_names=tuple(names), chunks=chunks, locate=locate)
 
 
-def _decoded(part: Path, n_rows: int, wanted: list[str], common: dict[str, Any]) -> Iterator[pd.DataFrame]:
+def _decoded(part: Path, n_rows: int, wanted: list[str], common: dict[str, np.dtype[Any]]) -> Iterator[pd.DataFrame]:
     """Yield the rows of one file, at most so many at a time, in the types that its columns have in all files."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -368,19 +372,23 @@ def _decoded(part: Path, n_rows: int, wanted: list[str], common: dict[str, Any])
                 if batch is None:
                     return
                 frame = arrow_frame(pa.Table.from_batches([batch]))
-            changed = {name: kind for name, kind in common.items() if kind is not None and frame.dtypes[name] != kind}
+            here = {name: kind for name, kind in common.items() if frame.dtypes[name] != kind}
+            # integers with gaps came as floats, and stay so
+            changed = {name: kind for name, kind in here.items() if not (kind.kind in "iu" and frame[name].hasnans)}
             yield frame.astype(changed) if changed else frame
 
 
-def _common_type(types: list[Any]) -> Any:
-    """Return the type that pandas gives to a column joined from such pieces; None where each keeps its own."""
+def _joined_types(types: list[Any]) -> dict[str, np.dtype[Any]]:
+    """Return the type that pandas gives to each column joined from frames with these types, where they differ."""
     import numpy as np
+    import pandas as pd
 
-    if all(one == types[0] for one in types):
-        return None
-    if all(isinstance(one, np.dtype) and one.kind in "iuf" for one in types):
-        return np.result_type(*types)
-    return np.dtype(object)
+    joined = {}
+    for name, *kinds in zip(types[0].index, *types, strict=True):
+        if any(kind != kinds[0] for kind in kinds):
+            rows = [pd.DataFrame({name: np.zeros(1, k if isinstance(k, np.dtype) else object)}) for k in kinds]
+            joined[str(name)] = pd.concat(rows).dtypes.iloc[0]
+    return joined
 
 
 # npy and IDX

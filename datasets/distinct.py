@@ -66,9 +66,7 @@ def label_codes(table: TableChunks, name: str) -> CellCodes:
     for first_row, cells in table.column(name):
         codes.see(cells, first_row)
         if len(codes) > _MOST_LABELS:
-            raise table.label_error(
-                f"holds over {_MOST_LABELS:,} different values, so it is none of labels", column=name
-            )
+            raise table.label_error(f"over {_MOST_LABELS:,} different values are no labels", column=name)
     return codes
 
 

@@ -11,7 +11,7 @@ from aaetools.datasets.files import READERS, read_file
 from aaetools.datasets.label_files import with_labels
 from aaetools.datasets.messages import did_you_mean, quote
 from aaetools.datasets.registry import DATASETS, DataCard
-from aaetools.datasets.tables import Table, to_dataset
+from aaetools.datasets.tables import Encoding, Table, to_dataset
 from aaetools.exceptions import DataError
 
 __all__ = ["load_dataset", "open_table"]
@@ -25,6 +25,7 @@ def load_dataset(
     id_column: str | None = None,
     features: Collection[str] = (),
     min_rows: int = 2,
+    encoding: Encoding = "auto",
 ) -> Dataset:
     """Load a bundled data set by name, or a file by path.
 
@@ -44,11 +45,15 @@ def load_dataset(
         from being taken as the labels.
     min_rows
         Fewer rows than this are refused: learning needs two, a fitted model can do with one.
+    encoding
+        "auto": features of a file that are more than complete numbers come as a data frame of numbers, booleans, dates
+        and categories with gaps. "numbers": they are refused. A :class:`aaetools.columns.ColumnCodec`: columns are of
+        its kinds.
 
     Returns
     -------
     Dataset
-        With every cell of ``X`` finite and at most 1e30 in size.
+        With every number of ``X`` finite and at most 1e30 in size.
 
     Raises
     ------
@@ -74,6 +79,7 @@ def load_dataset(
         id_column=id_column,
         features=features,
         min_rows=min_rows,
+        encoding=encoding,
     )
 
 

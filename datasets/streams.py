@@ -76,7 +76,7 @@ def open_stream(
     features: Collection[str] = (),
     own_target: str | None = None,
     min_rows: int = 1,
-    encoding: Encoding = "auto",
+    encoding: Encoding = "numbers",
 ) -> DataStream:
     """Look at a source and return what yields its rows.
 
@@ -89,7 +89,8 @@ def open_stream(
     own_target
         Column that is the labels if it exists, is no feature, and none is named.
     encoding
-        As for :func:`aaetools.datasets.tables.dataset_of`. "auto" decides on the rows of each chunk.
+        What features may be: complete numbers, or columns of a fitted :class:`aaetools.columns.ColumnCodec`. What kind
+        a column is cannot be told from a chunk of it.
 
     Raises
     ------

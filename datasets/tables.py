@@ -171,6 +171,8 @@ class Table(Columns):
         Turns a row number of the file counted from 0 into words, such as "line 7".
     first_row
         Where in the file the rows begin.
+    is_chunk
+        Whether the file has more rows. What keeps a column from being one of numbers may then be in another chunk.
     """
 
     path: Path
@@ -182,6 +184,7 @@ class Table(Columns):
     text: bool = False
     locate: Callable[[int], str] = row_position
     first_row: int = 0
+    is_chunk: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -745,11 +748,12 @@ def _feature_kind(table: Table, name: str) -> str:
         return "i"
     if types.is_float_dtype(column.dtype):
         return "f"
-    return _refuse_column(table, name)
+    _refuse_column(table, name)
+    return "f"
 
 
-def _refuse_column(table: Table, name: str) -> NoReturn:
-    """Explain which cell keeps a column from being a feature."""
+def _refuse_column(table: Table, name: str) -> None:
+    """Explain which cell keeps a column from being a feature; say nothing if it is in another chunk."""
     for row, value in enumerate(table.columns[name].astype(object)):
         if isinstance(value, bool):  # a column of booleans is here only for its missing cells
             continue
@@ -767,7 +771,8 @@ def _refuse_column(table: Table, name: str) -> NoReturn:
         whole = isinstance(value, int) or str(value).strip().lstrip("+-").isdigit()
         if abs(number) > (MAX_EXACT_INTEGER if whole else MAX_MAGNITUDE):  # too long to be read as a number
             _refuse_cell(table, number, "i" if whole else "f", row, name)
-    raise table.error("mixes numbers with other values; encode the column as numbers or drop it", column=name)
+    if not table.is_chunk:
+        raise table.error("mixes numbers with other values; encode the column as numbers or drop it", column=name)
 
 
 def _refuse_cell(table: Table, value: float, kind: str, row: int, name: str) -> NoReturn:

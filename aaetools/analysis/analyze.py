@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import _num_samples
 
 from aaetools.analysis.about_labels import about_labels
 from aaetools.analysis.baselines import BASELINES, PROBES, compare_baselines, predict_with, resolve_classifiers
@@ -21,6 +22,7 @@ from aaetools.analysis.class_codes import class_codes
 from aaetools.analysis.classification import DEFAULT_PROBES, classify
 from aaetools.analysis.clustering import cluster_latents
 from aaetools.analysis.embedding import apply_map, project_latents, umap_embed
+from aaetools.analysis.features import decoded_in_units, features_in_units
 from aaetools.analysis.health import dead_axes, explained_low, health_warnings, late_mean
 from aaetools.analysis.latent_paths import class_centres, principal_ways, straight_way
 from aaetools.analysis.latent_space import MIN_COMPARED, MIN_HELD_OUT, latent_space
@@ -202,10 +204,10 @@ def analyze(
         prior_samples=_prior_samples(prior_labels, prior_codes, apply_map(latent_map, prior_codes)),
         images=None if image_shape is None else _images(model, rows, X, X_holdout, image_shape, random_state),
         previews=row_previews(
-            _features(rows, X, X_holdout),
+            _features(model, rows, X, X_holdout),
             clusters if rows.proba is None else rows.proba.argmax(axis=1),
             image_shape=image_shape,
-            feature_names=_feature_names(model, dataset),
+            feature_names=_encoded_names(model, dataset),
             random_state=random_state,
         ),
         profiles=_profiles(model, rows, X, dataset, random_state) if image_shape is None else None,
@@ -249,7 +251,7 @@ def _encode_rows(
     holdout_row_ids: ArrayLike | None,
 ) -> _Rows:
     scaled = model.scale(X)
-    n_train, n_holdout = len(scaled), 0 if X_holdout is None else len(np.asarray(X_holdout))
+    n_train, n_holdout = len(scaled), 0 if X_holdout is None else _num_samples(X_holdout)
     if X_holdout is None and y_holdout is not None:
         raise LabelError("y_holdout was given without X_holdout")
     blocks = [X] if X_holdout is None or n_holdout == 0 else [X, X_holdout]
@@ -328,14 +330,14 @@ def _clustering(
     random_state: int,
 ) -> tuple[NDArray[np.int64], Clustering]:
     known = bool((~pd.isna(rows.true)).any())
-    names = _feature_names(model, dataset)
+    names = _encoded_names(model, dataset)
     return cluster_latents(
         rows.codes,
         n_clusters,
         rows.true if known else None,
         random_state=random_state,
         n_classes=len(model.classes_) or None,
-        X=_features(rows, *blocks),
+        X=_features(model, rows, *blocks),
         feature_names=names if len(names) == rows.scaled.shape[1] else (),
         row_ids=rows.ids,
         unlabeled=None,
@@ -540,10 +542,10 @@ def _profiles(model: Any, rows: _Rows, X: ArrayLike, dataset: Any, random_state:
         labels = [f"main axis {i + 1}, {end} 2 sd" for i in range(len(ways)) for end in ("-", "+")]
     if len(codes) == 0:
         return None
-    decoded = np.asarray(model.inverse_transform(codes), dtype=np.float64).reshape(len(codes), -1)
-    features = np.asarray(X, dtype=np.float64).reshape(rows.n_train, -1)
+    decoded = decoded_in_units(model, codes).astype(np.float64).reshape(len(codes), -1)
+    features = features_in_units(model, X).astype(np.float64).reshape(rows.n_train, -1)
     n_features = decoded.shape[1]
-    names = _feature_names(model, dataset)
+    names = _encoded_names(model, dataset)
     if len(names) != n_features:
         names = tuple(f"feature {i}" for i in range(n_features))
     return pd.DataFrame(
@@ -570,11 +572,12 @@ def _spread_over(codes: NDArray[np.int64], n: int, rng: np.random.Generator) -> 
 
 def _data_summary(model: Any, rows: _Rows, dataset: Any, image_shape: tuple[int, ...] | None) -> DataSummary:
     codes = class_codes(rows.given[: rows.n_train], model.classes_)
+    columns = getattr(model, "columns_", None)
     counts = np.bincount(codes[codes >= 0], minlength=len(model.classes_))
     return DataSummary(
         name=str(getattr(dataset, "name", "data")),
         source=str(getattr(dataset, "source", "")),
-        n_features=int(rows.scaled.shape[1]),
+        n_features=int(model.n_features_in_),
         n_train=rows.n_train,
         n_holdout=rows.n_holdout,
         n_labeled=int((codes >= 0).sum()),
@@ -584,6 +587,7 @@ def _data_summary(model: Any, rows: _Rows, dataset: Any, image_shape: tuple[int,
         target_name=getattr(dataset, "target_name", None),
         image_shape=image_shape,
         sha256=str(getattr(dataset, "sha256", "")),
+        encodings=tuple(column.encoding for column in columns.columns) if columns is not None else (),
     )
 
 
@@ -628,10 +632,10 @@ def _provenance(command: str, random_state: int, notes: Sequence[str]) -> Proven
 # --- Small parts ------------------------------------------------------------------------------------
 
 
-def _features(rows: _Rows, X: ArrayLike, X_holdout: ArrayLike | None) -> NDArray[np.float32]:
+def _features(model: Any, rows: _Rows, X: ArrayLike, X_holdout: ArrayLike | None) -> NDArray[np.float32]:
     """Return the features of all rows in the data's own units."""
     blocks = [X] if X_holdout is None or rows.n_holdout == 0 else [X, X_holdout]
-    return np.concatenate([np.asarray(block, dtype=np.float32) for block in blocks])
+    return np.concatenate([features_in_units(model, block) for block in blocks])
 
 
 def _feature_names(model: Any, dataset: Any) -> tuple[str, ...]:
@@ -639,6 +643,12 @@ def _feature_names(model: Any, dataset: Any) -> tuple[str, ...]:
     if not len(names):
         names = getattr(model, "feature_names_in_", ())
     return tuple(str(name) for name in names)
+
+
+def _encoded_names(model: Any, dataset: Any) -> tuple[str, ...]:
+    """Return one name per column of :func:`features_in_units`, if there are names."""
+    columns = getattr(model, "columns_", None)
+    return _feature_names(model, dataset) if columns is None else columns.encoded_names
 
 
 def _ids(ids: ArrayLike | None, first: int, n: int, which: str) -> NDArray[Any]:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
@@ -129,7 +130,8 @@ def by_model(rows: LabeledRows) -> Floats:
         fresh = clone(rows.model).set_params(unlabeled=-1, random_state=seed, callbacks=say, verbose=0)
         hidden = np.flatnonzero(rows.folds == fold)
         fresh.fit(rows.X, rows.without(fold))
-        log_p[hidden] = tempered_log_odds(fresh, getattr(rows.X, "iloc", np.asarray(rows.X))[hidden])
+        taken = rows.X.iloc if isinstance(rows.X, pd.DataFrame) else np.asarray(rows.X)
+        log_p[hidden] = tempered_log_odds(fresh, taken[hidden])
     return log_p[rows.labeled]
 
 

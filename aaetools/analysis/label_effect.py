@@ -20,6 +20,7 @@ from aaetools.analysis.class_codes import class_codes
 from aaetools.analysis.named_clusters import NamedClusters
 from aaetools.analysis.progress import Progress, tell
 from aaetools.analysis.results import Interval, LabelCurve, LabelEffect, LeakCheck
+from aaetools.columns import ColumnCodec, data_frame, is_mixed
 from aaetools.exceptions import DataError, LabelError
 from aaetools.labels import UNLABELED, encode_labels, is_unlabeled, mask_labels
 from aaetools.model_selection import SemiSupervisedSplit
@@ -40,6 +41,7 @@ _ALARM = 0.01
 _LEAST_FOR_TWO_CLASSES = 8
 """Draws with permuted labels that two classes take at least, one to spare: with six no outcome is rarer than that."""
 
+Rows = NDArray[Any] | pd.DataFrame
 Codes = NDArray[np.int64]
 Kind = Literal["labels", "permuted", "without"]
 
@@ -62,25 +64,25 @@ class _Material:
 
     model: Any
     classes: NDArray[Any]
-    X: NDArray[Any]
+    X: Rows
     codes: Codes
-    X_test: NDArray[Any] | None
+    X_test: Rows | None
     test_codes: Codes | None
     parts: tuple[tuple[Codes, Codes], ...]
     seeds: tuple[int, ...]
     baselines: tuple[str, ...]
 
-    def train(self, draw: int) -> tuple[NDArray[Any], Codes]:
+    def train(self, draw: int) -> tuple[Rows, Codes]:
         """Return the training rows of a draw with all their labels."""
         rows = self.parts[draw][0]
-        return self.X[rows], self.codes[rows]
+        return getattr(self.X, "iloc", self.X)[rows], self.codes[rows]
 
-    def test(self, draw: int) -> tuple[NDArray[Any], Codes]:
+    def test(self, draw: int) -> tuple[Rows, Codes]:
         """Return the test rows of a draw with their class codes."""
         if self.X_test is not None and self.test_codes is not None:
             return self.X_test, self.test_codes
         rows = self.parts[draw][1]
-        return self.X[rows], self.codes[rows]
+        return getattr(self.X, "iloc", self.X)[rows], self.codes[rows]
 
     def test_rows(self, draw: int) -> Codes:
         """Return numbers that tell test rows apart, the same for the same row in every draw."""
@@ -288,7 +290,11 @@ def _prepare(
     return material, notes
 
 
-def _array(X: ArrayLike, name: str = "X") -> NDArray[Any]:
+def _array(X: ArrayLike, name: str = "X") -> Rows:
+    """Return rows as an array, or a frame that is more than complete numbers as it is."""
+    frame = data_frame(X)
+    if frame is not None and is_mixed(frame):
+        return frame.reset_index(drop=True)
     rows = np.asarray(X.to_numpy() if isinstance(X, pd.DataFrame) else X)
     if rows.ndim < 2:
         raise DataError(f"{name} has shape {rows.shape}; give one row per line, shape (n_rows, n_features)")
@@ -304,7 +310,7 @@ def _array(X: ArrayLike, name: str = "X") -> NDArray[Any]:
 
 def _test_part(
     X: ArrayLike, X_test: ArrayLike, y_test: ArrayLike, unlabeled: Any, classes: NDArray[Any], notes: list[str]
-) -> tuple[NDArray[Any], Codes]:
+) -> tuple[Rows, Codes]:
     """Return the labelled test rows and their class codes, -2 for classes that nothing could be learned of."""
     if isinstance(X, pd.DataFrame) and isinstance(X_test, pd.DataFrame) and list(X.columns) != list(X_test.columns):
         raise DataError("X and X_test have different columns, or in another order; give X_test[X.columns]")
@@ -319,7 +325,7 @@ def _test_part(
     codes = class_codes(test_coding.classes, classes)[test_coding.codes[known]]
     if (codes < 0).any():
         notes.append(f"{(codes < 0).sum()} test rows have a label that no other row has; they count as errors.")
-    return test[known], np.where(codes < 0, -2, codes)
+    return getattr(test, "iloc", test)[known], np.where(codes < 0, -2, codes)
 
 
 def _sizes(labels_per_class: Sequence[int], material: _Material) -> tuple[tuple[int, ...], list[str]]:
@@ -373,8 +379,7 @@ def _carry_out(task: _Task, material: _Material) -> tuple[_Task, dict[str, Codes
     X_test, _ = material.test(task.draw)
     given = mask_labels(codes, per_class=task.labels_per_class, random_state=task.seed)
     model = _unfitted(material.model, task.seed)
-    scaler = InputScaler.fit(X.reshape(len(X), -1), getattr(material.model, "scaling", "auto"))
-    scaled, scaled_test = (scaler.transform(rows.reshape(len(rows), -1)) for rows in (X, X_test))
+    scaled, scaled_test = _scaled(X, X_test, getattr(material.model, "scaling", "auto"))
     if task.kind == "without":
         model.fit(X)
         pairs = {_CODES: (model.transform(X), model.transform(X_test)), _FEATURES: (scaled, scaled_test)}
@@ -391,6 +396,18 @@ def _carry_out(task: _Task, material: _Material) -> tuple[_Task, dict[str, Codes
         others = compare_baselines(scaled, given, scaled_test, baselines=material.baselines, random_state=task.seed)
         predicted |= {name: other.predicted for name, other in others.items()}
     return task, predicted
+
+
+def _scaled(X: Rows, X_test: Rows, scaling: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return training and test rows as a model would see them, for classifiers that work on features."""
+    if isinstance(X, pd.DataFrame):
+        codec = ColumnCodec.fit(X)
+        encoded, encoded_test = codec.encode(X), codec.encode(pd.DataFrame(X_test))
+        scaler = InputScaler.fit(encoded, scaling, codec.scaled)
+        return scaler.transform(encoded), scaler.transform(encoded_test)
+    flat, flat_test = (np.asarray(rows).reshape(len(rows), -1) for rows in (X, X_test))
+    scaler = InputScaler.fit(flat, scaling)
+    return scaler.transform(flat), scaler.transform(flat_test)
 
 
 def _unfitted(model: Any, seed: int) -> Any:

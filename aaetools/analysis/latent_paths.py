@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist
 from scipy.special import softmax
 
+from aaetools.analysis.features import decoded_in_units
 from aaetools.analysis.results import LatentPath
 from aaetools.exceptions import DataError, LabelError
 
@@ -197,7 +198,7 @@ def _path(model: Any, position: NDArray[np.float64], codes: NDArray[np.float32],
     return LatentPath(
         position=position,
         codes=codes,
-        decoded=np.asarray(model.inverse_transform(codes), dtype=np.float32),
+        decoded=decoded_in_units(model, codes),
         labels=labels,
         confidence=confidence,
         typicality=_typicality(model.prior_, z, random_state),

@@ -96,7 +96,10 @@ class Interval:
 
 @dataclass(frozen=True)
 class DataSummary:
-    """The data and the label budget."""
+    """The data and the label budget.
+
+    ``encodings`` says in words how each feature was encoded; it is empty where all were complete numbers.
+    """
 
     name: str
     source: str
@@ -110,6 +113,7 @@ class DataSummary:
     target_name: str | None = None
     image_shape: tuple[int, ...] | None = None
     sha256: str = ""
+    encodings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -846,7 +850,8 @@ class LatentPath:
     codes
         Shape (n, n_axes).
     decoded
-        The rows they stand for, in the data's own units, shape (n, n_features), or (n, height, width[, channels]).
+        The rows they stand for, in the data's own units, shape (n, n_features), or (n, height, width[, channels]);
+        where columns were encoded, (n, n_encoded) with probabilities of levels and booleans.
     labels
         The class that the model takes each step for, as text; () where it knows no classes.
     confidence

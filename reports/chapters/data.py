@@ -37,7 +37,13 @@ def data_chapter(analysis: Analysis) -> Chapter:
         columns = ("class", "rows with a label", "share")
         budget = Table("Labels given to training", columns, lines, folded=len(lines) > FOLD)
         blocks = [*side_by_side(facts("The data", pairs), budget)]
-    if data.feature_names:
+    if data.encodings:
+        encoded = tuple(
+            (text.shorten(name, 40), encoding)
+            for name, encoding in zip(data.feature_names, data.encodings, strict=True)
+        )
+        blocks.append(Table("How columns were encoded", ("column", "encoded as"), encoded, folded=len(encoded) > FOLD))
+    elif data.feature_names:
         names = tuple(text.shorten(name, 40) for name in data.feature_names[:300])
         caption = "Feature names"
         if len(names) < len(data.feature_names):

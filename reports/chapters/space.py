@@ -15,7 +15,7 @@ from aaetools.reports.chapters.images import mosaic_height
 if TYPE_CHECKING:
     import numpy as np
 
-    from aaetools.analysis.results import Analysis, Interval, LatentSpace
+    from aaetools.analysis.results import Analysis, DataSummary, Interval, LatentSpace
 
 __all__ = ["space_chapter"]
 
@@ -33,7 +33,7 @@ def space_chapter(analysis: Analysis) -> Chapter | None:
     if images is not None and images.walks is not None and len(images.walks):
         blocks.append(_walked(images.walks, images.walk_names, analysis.data.classes))
     if profiles is not None and len(profiles):
-        blocks.append(_profiled(profiles, analysis.data.classes))
+        blocks.append(_profiled(profiles, analysis.data))
     if not blocks:
         return None
     verdict = "Decoded codes on the way through the latent space." if found is None else found.verdict
@@ -127,21 +127,22 @@ def _walked(walks: NDArray[np.float32], names: tuple[str, ...], classes: tuple[s
     )
 
 
-def _profiled(profiles: pd.DataFrame, classes: tuple[str, ...]) -> Figure:
+def _profiled(profiles: pd.DataFrame, data: DataSummary) -> Figure:
     """Return the features in which the decoded centres differ most."""
     spread = profiles["std"].where(profiles["std"] > 0)
     score = ((profiles["decoded"] - profiles["mean"]) / spread).groupby(profiles["feature"], sort=False).std(ddof=0)
     chosen = score.sort_values(ascending=False, kind="stable").index[:_PROFILED].tolist()
     names = list(dict.fromkeys(profiles["name"]))
     known = [name for name in names if name in set(names[:_MAX_PROFILES])]
-    what = "each class's centre" if classes else "codes 2 standard deviations along the main axes"
+    what = "each class's centre" if data.classes else "codes 2 standard deviations along the main axes"
+    shares = ", of words, booleans and gaps their probability" if data.encodings else ""
     more = f" The {len(chosen)} features that differ most are shown." if len(score) > len(chosen) else ""
     return Figure(
         lambda ax: plots.feature_profiles(ax, profiles[profiles["name"].isin(known)], chosen),
         (2.6 + 0.62 * len(known), 1.5 + 0.3 * len(chosen)),
         alt=f"Heat map of {text.count(len(chosen), 'feature')}, decoded from {what}, beside the mean of the training "
         "rows.",
-        how="Numbers are decoded values in the data's units; blue is above the mean of the training rows, magenta "
+        how=f"Numbers are decoded values in the data's units{shares}; blue is above the mean of the training rows, magenta "
         f"below it, deepest from two standard deviations on.{more}",
         name="profiles",
     )

@@ -10,6 +10,7 @@ from aaetools.cli import options
 from aaetools.cli.fit import fit
 from aaetools.cli.options import HiddenType, LabelsType, NumberOrAuto, SettingType, ShapeType, UmapType
 from aaetools.estimators import AdversarialAutoencoder
+from aaetools.estimators.adversarial_autoencoder import RECONSTRUCTIONS
 from aaetools.networks import ARCHITECTURES
 from aaetools.preprocessing import SCALINGS
 from aaetools.priors import PRIORS
@@ -27,6 +28,7 @@ from aaetools.training.recipes import RECIPES
         (options.PRIOR_NAMES, ("auto", *PRIORS)),
         (options.RECIPE_NAMES, RECIPES),
         (options.SCALING_NAMES, SCALINGS),
+        (options.RECONSTRUCTION_NAMES, RECONSTRUCTIONS),
     ],
 )
 def test_choices_are_those_of_the_library(names: tuple[str, ...], registry: Any) -> None:

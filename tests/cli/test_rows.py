@@ -5,12 +5,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from aaetools.cli.rows import FittedRun, features_of, has_own_names, in_options, load_data, rows_for
+from aaetools.cli.rows import FittedRun, features_of, in_options, load_data, rows_of
 from aaetools.datasets import Dataset
-from aaetools.exceptions import AAEToolsError, DataError
+from aaetools.exceptions import DataError
 
 
 def dataset(*names: str, image_shape: tuple[int, ...] | None = None) -> Dataset:
@@ -34,16 +33,9 @@ def test_messages_name_options(message: str, translated: str) -> None:
 
 def test_loading_complains_in_the_words_of_the_command_line(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
-    path.write_text("a,b\n1,x\n2,y\n")
+    path.write_text("a,b\n1,x\n2,3\n")
     with pytest.raises(DataError, match="name it with --target or --id-column"):
         load_data(str(path))
-
-
-def test_numbers_and_pixels_are_no_names_of_their_own() -> None:
-    assert has_own_names(dataset("a", "b"))
-    assert has_own_names(dataset("x1", "x0"))
-    assert not has_own_names(dataset("x0", "x1"))
-    assert not has_own_names(dataset("a", "b", image_shape=(1, 2)))
 
 
 def test_estimators_get_a_frame_only_where_there_are_names() -> None:
@@ -51,91 +43,33 @@ def test_estimators_get_a_frame_only_where_there_are_names() -> None:
     assert isinstance(features_of(dataset("x0", "x1")), np.ndarray)
 
 
-def fitted(*names: str, own: bool) -> FittedRun:
+def fitted(*names: str) -> FittedRun:
     model: Any = SimpleNamespace(n_features_in_=len(names))
-    if own:
-        model.feature_names_in_ = np.array(names, dtype=object)
     return FittedRun(model, names, "kind")
 
 
 @pytest.fixture
 def table_path(tmp_path: Path) -> Path:
     path = tmp_path / "t.csv"
-    pd.DataFrame({"kind": ["u", "v"], "b": [1.0, 2.0], "a": [3.0, 4.0]}).to_csv(path, index=False)
+    path.write_text("y,kind,label\n7,u,1\n8,v,2\n")
     return path
 
 
-def test_columns_are_matched_by_name_whatever_their_order(table_path: Path) -> None:
-    loaded, X = rows_for(fitted("a", "b", own=True), str(table_path))
-    assert loaded.target_name == "kind"
-    assert list(X.columns) == ["a", "b"]
-    np.testing.assert_array_equal(X.to_numpy(), [[3, 1], [4, 2]])
-
-
-def test_the_names_in_a_run_order_the_columns_of_a_model_without_names(table_path: Path) -> None:
-    _, X = rows_for(fitted("a", "b", own=False), str(table_path))
-    np.testing.assert_array_equal(X, [[3, 1], [4, 2]])
-
-
-def test_arrays_without_names_are_matched_by_position(tmp_path: Path) -> None:
-    np.save(tmp_path / "x.npy", np.array([[3, 1], [4, 2]], dtype=np.float32))
-    _, X = rows_for(fitted("a", "b", own=True), str(tmp_path / "x.npy"))
-    assert X.to_numpy().tolist() == [[3, 1], [4, 2]]
-
-
-@pytest.mark.parametrize(
-    ("known", "own", "message"),
-    [
-        (("a", "b", "c"), True, "lacks column 'c'"),
-        (("a",), True, "has column 'b', unknown to the model"),
-        (("b", "c", "d"), True, "lacks columns 'c', 'd' and has column 'a'"),
-        (("p", "q", "r"), False, "has 2 features, but the model was fitted with 3"),
-    ],
-)
-def test_other_columns_are_refused_by_name(table_path: Path, known: tuple[str, ...], own: bool, message: str) -> None:
-    with pytest.raises(AAEToolsError, match=message):
-        rows_for(fitted(*known, own=own), str(table_path))
-
-
-def rows_of(tmp_path: Path, text: str, *known: str, **options: Any) -> tuple[Dataset, Any]:
-    path = tmp_path / "new.csv"
-    path.write_text(text)
-    return rows_for(fitted(*known, own=True), str(path), **options)
+def test_rows_are_read_as_the_run_knows_its_columns(table_path: Path) -> None:
+    stream = rows_of(fitted("y", "label"), str(table_path))
+    (part,) = stream.parts()
+    assert (stream.target_name, part.feature_names) == ("kind", ("y", "label"))
+    assert part.X.tolist() == [[7, 1], [8, 2]]
 
 
 def test_one_row_is_enough(tmp_path: Path) -> None:
-    _, X = rows_of(tmp_path, "a,b\n1,2\n", "a", "b")
-    assert X.to_numpy().tolist() == [[1, 2]]
     np.save(tmp_path / "x.npy", np.array([[3.0, 1.0]]))
-    _, X = rows_for(fitted("a", "b", own=True), str(tmp_path / "x.npy"))
-    assert X.to_numpy().tolist() == [[3, 1]]
+    (part,) = rows_of(fitted("a", "b"), str(tmp_path / "x.npy")).parts()
+    assert part.X.tolist() == [[3, 1]]
 
 
-@pytest.mark.parametrize("name", ["y", "class", "Label", "id", "row_id"])
-def test_what_the_model_knows_as_a_feature_is_no_label_nor_row_id(tmp_path: Path, name: str) -> None:
-    data, X = rows_of(tmp_path, f"a,{name}\n1,7\n2,8\n", "a", name)
-    assert (data.y, data.row_ids.tolist()) == (None, [0, 1])
-    assert X[name].tolist() == [7, 8]
-
-
-def test_the_models_labels_are_found_beside_a_feature_called_like_labels(tmp_path: Path) -> None:
-    data, X = rows_of(tmp_path, "y,kind,label\n7,u,1\n8,v,2\n", "y", "label")
-    assert data.target_name == "kind"
-    assert X.to_numpy().tolist() == [[7, 1], [8, 2]]
-
-
-def test_labels_that_the_model_did_not_know_are_still_no_features(tmp_path: Path) -> None:
-    data, X = rows_of(tmp_path, "a,label\n7,1\n8,2\n", "a")
-    assert (data.target_name, list(X.columns)) == ("label", ["a"])
-
-
-def test_a_feature_cannot_be_named_as_the_labels(tmp_path: Path) -> None:
+def test_columns_that_are_not_there_are_complained_of_in_the_words_of_the_command_line(table_path: Path) -> None:
     with pytest.raises(DataError, match="column 'y': cannot be both the labels and a feature"):
-        rows_of(tmp_path, "a,y\n1,7\n2,8\n", "a", "y", target="y")
-
-
-def test_a_run_without_names_takes_columns_as_they_are_called(tmp_path: Path) -> None:
-    path = tmp_path / "new.csv"
-    path.write_text("p,y\n1,7\n2,8\n")
-    data, X = rows_for(fitted("x0", own=False), str(path))
-    assert (data.target_name, X.tolist()) == ("y", [[1], [2]])
+        rows_of(fitted("y", "label"), str(table_path), target="y")
+    with pytest.raises(DataError, match="--unlabeled 'x' does not occur"):
+        rows_of(fitted("y"), str(table_path), target="kind", unlabeled="x")

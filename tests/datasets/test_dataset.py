@@ -20,6 +20,51 @@ def dataset(**parts: Any) -> Dataset:
     return Dataset(**{"name": "toy", "X": X, "y": None, "feature_names": ("a", "b"), **parts})
 
 
+def mixed() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "n": pd.array([1.5, None, 3.0], dtype="Float64"),
+            "b": [True, False, True],
+            "k": pd.Categorical(["x", None, "y"]),
+            "d": pd.to_datetime(["2020-01-01", None, "2020-01-03"]).astype("datetime64[us]"),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda frame: frame.assign(n=[1.5, 0.0, 3.0]),
+        lambda frame: frame.assign(n=[1.5, None, 3.5]),
+        lambda frame: frame.assign(b=[1, 0, 1]),
+        lambda frame: frame.assign(b=pd.array([True, None, True], dtype="boolean")),
+        lambda frame: frame.assign(k=pd.Categorical(["y", None, "x"])),
+        lambda frame: frame.assign(k=pd.Categorical(["x", "x", "y"])),
+        lambda frame: frame.assign(d=frame["d"].shift(1)),
+        lambda frame: frame.iloc[::-1],
+        lambda frame: frame[["b", "n", "k", "d"]],
+    ],
+)
+def test_every_cell_of_a_table_of_several_kinds_counts(change: Any) -> None:
+    assert content_hash(mixed()) == content_hash(mixed())
+    assert content_hash(change(mixed())) != content_hash(mixed())
+
+
+def test_how_a_table_of_several_kinds_is_stored_does_not_count() -> None:
+    more = mixed().assign(k=pd.Categorical(["x", None, "y"], categories=["z", "y", "x"]))
+    other = more.assign(n=[1.5, float("nan"), 3.0], d=more["d"].astype("datetime64[ns]"))
+    assert content_hash(other) == content_hash(mixed())
+
+
+def test_a_data_set_can_hold_a_table_of_several_kinds() -> None:
+    data = Dataset("d", mixed(), None, ("n", "b", "k", "d"))
+    assert (data.n_rows, data.n_features) == (3, 4)
+    assert data.row_ids.tolist() == [0, 1, 2]
+    assert data.sha256 == content_hash(mixed())
+    with pytest.raises(DataError, match="3 feature names do not fit"):
+        Dataset("d", mixed(), None, ("n", "b", "k"))
+
+
 def test_rows_are_numbered_from_zero_unless_they_have_ids() -> None:
     assert dataset().row_ids.tolist() == [0, 1, 2]
     assert dataset(row_ids=np.array([7, 8, 9])).row_ids.tolist() == [7, 8, 9]

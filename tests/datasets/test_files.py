@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import gzip
 import io
@@ -20,7 +21,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aaetools.cli.main import main
-from aaetools.datasets import DATASETS, READERS, Dataset, load_dataset
+from aaetools.columns import ColumnCodec
+from aaetools.datasets import DATASETS, READERS, Dataset, load_dataset, open_stream
 from aaetools.exceptions import DataError, LabelError
 
 
@@ -145,15 +147,6 @@ BAD: dict[str, Case] = {
     "nameless first column of fractions": ("d.csv", ",a\n1.5,2\n3,4\n", {}, ("column 1", "no name")),
     "huge cell": ("d.csv", "a,b\n1," + "x" * 200_000 + "\n2,y\n", {}, ("line 2", "field")),
     # features
-    "missing value": ("d.csv", "a,b\n1,2\n3,\n", {}, ("line 3", "column 'b'", "missing")),
-    "NaN in text": ("d.tsv", "a\tb\n1\t2\n3\tnan\n", {}, ("line 3", "column 'b'", "missing")),
-    "missing value after quoted line breaks": (
-        "d.csv",
-        'label,b\n"x\ny",2\n\n"z\n",\n',
-        {},
-        ("line 5", "column 'b'", "missing"),
-    ),
-    "missing boolean": ("d.csv", "a,b\n1,True\n3,\n", {}, ("line 3", "column 'b'", "missing")),
     "infinite": ("d.csv", "a,b\n1,inf\n3,4\n", {}, ("line 2", "column 'b'", "infinite")),
     "beyond float64": ("d.csv", "a,b\n1,1e999\n3,4\n", {}, ("line 2", "column 'b'", "infinite")),
     "too large": ("d.csv", "a,b\n1,2\n3,-2e30\n", {}, ("line 3", "column 'b'", "1e+30")),
@@ -164,10 +157,37 @@ BAD: dict[str, Case] = {
         ("line 2", "'b'", "2^53", "id_column"),
     ),
     "integer beyond int64": ("d.csv", "a,b\n1,99999999999999999999999\n3,4\n", {}, ("line 2", "'b'")),
-    "words": ("d.csv", "a,b\n1,red\n3,blue\n", {}, ("line 2", "column 'b'", "'red'", "encode")),
     "one word": ("d.csv", "a,b\n1,2\n3,oops\n", {}, ("line 3", "column 'b'", "'oops'")),
+    "one word among numbers": (
+        "d.csv",
+        "a,b\n" + "".join(f"{i},{i}.5\n" for i in range(3000)) + "1,abc\n",
+        {},
+        ("line 3002", "column 'b'", "'abc' is not a number"),
+    ),
+    "a word for unknown": (
+        "d.csv",
+        "a,b\n" + "".join(f"{i},{i if i % 3 else 'unknown'}\n" for i in range(300)),
+        {},
+        ("line 2", "column 'b'", "'unknown' is not a number"),
+    ),
+    "a column of gaps": ("d.csv", "a,b\n1,\n3,\n", {}, ("column 'b'", "no value at all")),
+    "names of rows": (
+        "d.csv",
+        "a,b\n" + "".join(f"{i},n{i}\n" for i in range(40)),
+        {},
+        ("column 'b'", "identifiers or free text", "id_column"),
+    ),
+    "decimal commas": ("d.csv", 'a,b\n1,"1,5"\n3,"2,5"\n', {}, ("line 2", "'1,5'", "decimal point")),
+    "percentages": ("d.csv", "a,b\n1,15%\n3,20%\n", {}, ("line 2", "'15%'", "units")),
+    "dates in an order of their own": ("d.csv", "a,b\n1,01/02/2024\n3,5/6/2024\n", {}, ("line 2", "month")),
+    "a date that is none": ("d.csv", "a,b\n1,2024-01-01\n3,2024-02-30\n", {}, ("line 3", "'2024-02-30'", "no date")),
+    "a word among dates": (
+        "d.csv",
+        "a,b\n1,2024-01-01\n3,soon\n4,2024-01-03\n",
+        {},
+        ("line 3", "'soon'", "no date"),
+    ),
     "thousands separators": ("d.csv", 'a,b\n1,"1,000"\n3,4\n', {}, ("line 2", "column 'b'", "'1,000'")),
-    "dates": ("d.csv", "a,b\n1,2024-01-01\n3,2024-01-02\n", {}, ("line 2", "column 'b'", "2024-01-01")),
     "no features": ("d.csv", "label\nx\ny\n", {}, ("no feature columns",)),
     "no features beside ids": ("d.csv", "id,label\n1,x\n2,y\n", {}, ("no feature columns",)),
     # labels and ids
@@ -236,29 +256,10 @@ BAD: dict[str, Case] = {
     "damaged parquet footer": ("d.parquet", flipped(GOOD_PARQUET, len(GOOD_PARQUET) - 9), {}, ("",)),
     "parquet without rows": ("d.parquet", parquet(a=[], b=[]), {}, ("no rows",)),
     "parquet without columns": ("d.parquet", parquet(), {}, ("no rows",)),
-    "parquet with NaN": ("d.parquet", parquet(a=[1.0, np.nan]), {}, ("row 1", "column 'a'", "missing")),
-    "parquet with gap": (
-        "d.parquet",
-        parquet(a=pd.array([None, 1], dtype="Int64")),
-        {},
-        ("row 0", "'a'", "missing"),
-    ),
-    "parquet with words": ("d.parquet", parquet(a=[1, 2], b=["x", "y"]), {}, ("row 0", "'b'", "'x'")),
-    "parquet with categories": (
-        "d.parquet",
-        parquet(b=pd.Categorical(["x", "y"])),
-        {},
-        ("row 0", "'b'", "'x'"),
-    ),
-    "parquet with times": (
-        "d.parquet",
-        parquet(a=[1, 2], when=[datetime.datetime(2024, 1, 1)] * 2),
-        {},
-        ("column 'when'", "timestamp"),
-    ),
     "parquet with lists": ("d.parquet", parquet(a=[1, 2], v=[[1], [2]]), {}, ("column 'v'", "list")),
     "parquet with duplicate names": ("d.parquet", duplicated_parquet(), {}, ("column 'a'", "more than once")),
-    "parquet of nothing": ("d.parquet", parquet(a=[None, None]), {}, ("row 0", "column 'a'", "missing")),
+    "parquet of nothing": ("d.parquet", parquet(a=[None, None]), {}, ("column 'a'", "no value at all")),
+    "parquet with times of day": ("d.parquet", parquet(a=[1, 2], t=[datetime.time(1)] * 2), {}, ("'t'", "time64")),
     # npy and npz
     "truncated npz": ("d.npz", GOOD_NPZ[:-30], {}, ("truncated or damaged",)),
     "npz cut in the middle": ("d.npz", GOOD_NPZ[: len(GOOD_NPZ) // 2], {}, ("truncated or damaged",)),
@@ -390,12 +391,6 @@ BAD: dict[str, Case] = {
     "gzip of gzip": ("d.csv.gz", gzip.compress(PACKED, mtime=0), {}, ("gzip", "unpack")),
     "gzip of latin-1": ("d.tsv.gz", gzip.compress(b"a\tb\n1\t\xeb\n", mtime=0), {}, ("line 2", "0xeb")),
     "gzip with a short line": ("d.csv.gz", gzip.compress(b"a,b\n1,2\n3\n", mtime=0), {}, ("line 3", "cells is 1")),
-    "gzip with a missing cell": (
-        "d.csv.gz",
-        gzip.compress(b"a,b\n1,2\n3,\n", mtime=0),
-        {},
-        ("line 3", "column 'b'", "missing"),
-    ),
     # IDX
     "empty idx": ("d.idx", b"", {}, ("is empty",)),
     "idx magic only": ("d.idx", b"\0\0\x08\x03", {}, ("announces 1 bytes", "truncated")),
@@ -464,6 +459,67 @@ def test_bad_files_are_refused_with_one_line_that_names_the_place(
     assert err.count("\n") == 1
     assert name in err
     assert os.listdir(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_files_are_refused_in_the_same_words_when_they_are_read_in_chunks(tmp_path: Path, case: str) -> None:
+    name, content, options, _ = BAD[case]
+    path = tmp_path / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(DataError) as whole:
+        load_dataset(path, encoding="numbers", **options)
+    for n_rows in (1, 2, 1000):
+        with pytest.raises(DataError) as caught:
+            list(open_stream(path, min_rows=2, **options).parts(n_rows))
+        assert (str(caught.value), type(caught.value)) == (str(whole.value), type(whole.value)), f"chunks of {n_rows}"
+
+
+# What looks like trouble and is none: (file name, content, options, the types that columns come in)
+GOOD_TABLES: dict[str, tuple[str, str | bytes, dict[str, Any], dict[str, str]]] = {
+    "missing value": ("d.csv", "a,b\n1,2\n3,\n", {}, {"a": "int64", "b": "Float64"}),
+    "NaN in text": ("d.tsv", "a\tb\n1\t2\n3\tnan\n", {}, {"a": "int64", "b": "Float64"}),
+    "missing value after quoted line breaks": ("d.csv", 'label,b\n"x\ny",2\n\n"z\n",\n', {}, {"b": "Float64"}),
+    "missing boolean": ("d.csv", "a,b\n1,True\n3,\n", {}, {"a": "int64", "b": "boolean"}),
+    "booleans": ("d.csv", "a,b\n1.5,True\n3,false\n", {}, {"a": "float64", "b": "bool"}),
+    "words": ("d.csv", "a,b\n1,red\n3,blue\n", {}, {"a": "int64", "b": "category"}),
+    "words and some numbers": ("d.csv", "a,b\n1,red\n3,4\n5,blue\n", {}, {"a": "int64", "b": "category"}),
+    "dates": ("d.csv", "a,b\n1,2024-01-01\n3,2024-01-02\n", {}, {"a": "int64", "b": "datetime64[us]"}),
+    "gzip with a missing cell": ("d.csv.gz", gzip.compress(b"a,b\n1,2\n3,\n", mtime=0), {}, {"b": "Float64"}),
+    "parquet with NaN": ("d.parquet", parquet(a=[1.0, np.nan]), {}, {"a": "Float64"}),
+    "parquet with gap": ("d.parquet", parquet(a=pd.array([None, 1], dtype="Int64")), {}, {"a": "Float64"}),
+    "parquet with words": ("d.parquet", parquet(a=[1, 2], b=["x", "y"]), {}, {"a": "int64", "b": "category"}),
+    "parquet with categories": ("d.parquet", parquet(b=pd.Categorical(["x", None])), {}, {"b": "category"}),
+    "parquet with times": (
+        "d.parquet",
+        parquet(a=[1, 2], when=[datetime.datetime(2024, 1, 1)] * 2, day=[datetime.date(9999, 12, 31), None]),
+        {},
+        {"a": "int64", "when": "datetime64[us]", "day": "datetime64[us]"},
+    ),
+    "booleans as labels and numbers kept as objects": (
+        "d.parquet",
+        parquet(a=pd.Series([1, None], dtype=object), label=[True, False]),
+        {},
+        {"a": "Float64"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", GOOD_TABLES)
+def test_tables_of_several_kinds_are_read_in_the_types_of_their_kinds(tmp_path: Path, case: str) -> None:
+    name, content, options, dtypes = GOOD_TABLES[case]
+    path = tmp_path / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    data = load_dataset(path, **options)
+    assert isinstance(data.X, pd.DataFrame)
+    found = data.X.dtypes.astype(str).to_dict()
+    assert found | dtypes == found
+    assert np.isfinite(ColumnCodec.fit(data.X).encode(data.X)).all()
+    parts = [part.X for part in open_stream(path, encoding=ColumnCodec.fit(data.X), **options).parts(1)]
+    assert all(isinstance(part, pd.DataFrame) for part in parts)
+    np.testing.assert_array_equal(
+        np.concatenate([ColumnCodec.fit(data.X).encode(pd.DataFrame(part)) for part in parts]),
+        ColumnCodec.fit(data.X).encode(data.X),
+    )
 
 
 def test_there_are_many_cases() -> None:
@@ -605,13 +661,26 @@ def assert_table_or_refusal(path: Path) -> None:
         loaded = load_dataset(path)
     except DataError as error:
         refusal = str(error)
+    codec = None
+    if loaded is not None and isinstance(loaded.X, pd.DataFrame):
+        codec = ColumnCodec.fit(loaded.X)
+    parts = None
+    with contextlib.suppress(DataError):
+        parts = list(open_stream(path, min_rows=2, encoding=codec or "numbers").parts(2))
     if loaded is None:
         assert path.name in refusal
         assert refusal.isprintable()
+        assert parts is None
     else:
         assert loaded.n_rows >= 2
-        assert np.isfinite(loaded.X).all()
-        assert np.abs(loaded.X).max() <= np.float32(1e30)
+        assert parts is not None
+        whole, pieces = loaded.X, [part.X for part in parts]
+        if codec is not None:
+            whole, *pieces = (codec.encode(pd.DataFrame(X)) for X in (whole, *pieces))
+            assert codec.decode(whole).shape == loaded.X.shape
+        np.testing.assert_array_equal(np.concatenate(pieces), whole)
+        assert np.isfinite(whole).all()
+        assert np.abs(whole).max() <= np.float32(2e30)  # twice the limit: encoded numbers are counted from their median
 
 
 def truncated(draw: Callable[..., Any], content: bytes) -> bytes:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from aaetools import AdversarialAutoencoder
 from aaetools.analysis import result_from_json, result_to_json
 from aaetools.datasets import DATASETS, DataInspection, inspect_data, load_dataset
 from aaetools.exceptions import DataError
@@ -69,9 +70,10 @@ def test_plain_data_are_no_trouble_and_the_command_repeats_the_options(tmp_path:
             ("42 features", "40 rows"),
         ),
         ({**PLAIN, "label": np.arange(N) // 2}, "leak-free many classes", False, ()),
-        (with_cell("a", 3, None), "missing values", True, ("'a' (1, first in line 5)",)),
+        (with_cell("a", 3, None), "missing values", False, ("'a' (1, first in line 5)",)),
         (with_cell("a", 3, np.inf), "infinite values", True, ("'a'",)),
-        (with_cell("a", 3, "red"), "not numbers", True, ("'a' ('red', first in line 5)",)),
+        (with_cell("a", 3, "red"), "cannot be encoded", True, ("'a', line 5: 'red' is not a number",)),
+        ({**PLAIN, "c": [f"r{i}" for i in range(N)]}, "cannot be encoded", True, ("'c'", "identifiers")),
         (with_cell("a", 3, 1e31), "refused", True, ("line 5", "column 'a'", "1e+31")),
         (with_cell("label", 3, 0.5), "refused", True, ("column 'label'",)),
         ({name: values[:9] for name, values in PLAIN.items()}, "few rows", True, ("9 rows",)),
@@ -112,10 +114,34 @@ def test_a_column_that_tells_only_some_labels_is_no_leak(tmp_path: Path) -> None
 
 
 def test_every_bad_column_is_told_at_once(tmp_path: Path) -> None:
-    columns = {**with_cell("a", 3, None), "c": ["red"] * N, "d": [None] * N}
+    columns = {**with_cell("a", 3, "red"), "c": [f"r{i}" for i in range(N)], "d": [None] * N}
+    columns["b"] = np.where(np.arange(N) == 7, np.inf, columns["b"])
     trouble = inspected(tmp_path, columns).trouble
-    assert [one.kind for one in trouble if one.stops] == ["missing values", "not numbers"]
-    assert "'a' (1, first in line 5), 'd' (40, first in line 2)" in trouble[0].message
+    stops = [one.message for one in trouble if one.stops]
+    assert [one.kind for one in trouble if one.stops] == ["infinite values"] + ["cannot be encoded"] * 3
+    assert all(name in message for name, message in zip(["'b'", "'a', line 5", "'c'", "'d'"], stops, strict=True))
+
+
+def test_it_says_how_a_fit_will_encode_each_column(tmp_path: Path) -> None:
+    columns = {
+        **with_cell("a", 3, None),
+        "kind": np.resize(["oak", "elm", None], N),
+        "seen": np.resize(["2024-01-05", "2024-02-01"], N),
+        "wild": np.resize([True, False, False], N),
+        "nests": np.resize([0, 9, 1, 0, 3], N),
+        "label": RNG.choice(["x", "y"], N),
+    }
+    found = inspected(tmp_path, columns)
+    dataset = load_dataset(tmp_path / "data.csv")
+    model = AdversarialAutoencoder(max_epochs=1, hidden_layer_sizes=(4,)).fit(dataset.X)
+    assert model.columns_ is not None
+    assert {one.name: one.encoding for one in found.columns if one.role == "feature"} == {
+        column.name: column.encoding for column in model.columns_.columns
+    }
+    assert found.scaling == model.scaling_
+    assert found.columns[0].encoding is None, "labels are no feature"
+    assert {one.name: one.kind for one in found.columns}["seen"] == "dates"
+    assert inspected(tmp_path, PLAIN).columns[1].encoding == "number"
 
 
 @pytest.mark.parametrize("name", ["digits", "iris", "wine", "moons"])

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from aaetools.columns import ColumnCodec
 from aaetools.datasets.tables import MAX_EXACT_INTEGER, MAX_MAGNITUDE, Table, to_dataset
 from aaetools.exceptions import DataError, LabelError
 
@@ -58,12 +59,32 @@ def test_float_features_are_accepted_up_to_the_limit() -> None:
 def test_the_first_bad_cell_in_reading_order_is_named() -> None:
     bad = table(a=[1.0, np.nan, np.nan], b=[1.0, 2.0, np.inf], c=[1.0, np.inf, 2.0])
     with pytest.raises(DataError, match=r"row 1 .*column 'a': missing"):
+        to_dataset(bad, encoding="numbers")
+    with pytest.raises(DataError, match=r"row 2 .*column 'b': infinite"):
         to_dataset(bad)
 
 
-def test_numbers_kept_as_objects_are_refused_with_advice() -> None:
+def test_numbers_kept_as_objects_are_numbers_but_for_a_model_of_numbers() -> None:
+    odd = table(a=pd.Series([1, 2.5], dtype=object))
+    assert np.asarray(to_dataset(odd).X).ravel().tolist() == [1, 2.5]
     with pytest.raises(DataError, match="column 'a': mixes numbers"):
-        to_dataset(table(a=pd.Series([1, 2.5], dtype=object)))
+        to_dataset(odd, encoding="numbers")
+
+
+def test_a_codec_says_what_columns_are_whatever_they_look_like() -> None:
+    days, kinds = ["2024-01-01", None, "2024-01-03", None], ["elm", "7", None, "oak"]
+    fit = to_dataset(table(kind=kinds, day=days, n=[1.0, None, 3.0, 4.0], label=["u", "v", "u", "v"]))
+    assert isinstance(fit.X, pd.DataFrame)
+    codec = ColumnCodec.fit(fit.X)
+    alone = to_dataset(table(kind=[7], day=[None], n=[np.nan], label=["u"]), encoding=codec, min_rows=1)
+    assert isinstance(alone.X, pd.DataFrame)
+    assert codec.decode(codec.encode(alone.X))["kind"].tolist() == ["7"]
+    with pytest.raises(DataError, match=r"some\.where.*row 1 .*column 'day': 'soon' is no date"):
+        to_dataset(table(kind=["elm", "elm"], day=["2024-01-01", "soon"], n=[1, 2]), encoding=codec)
+    with pytest.raises(DataError, match=r"row 1 .*column 'a': missing value"):
+        to_dataset(table(a=[1.0, np.nan]), encoding="numbers")
+    with pytest.raises(DataError, match=r"row 0 .*column 'a': 'x' is not a number"):
+        to_dataset(table(a=["x", "y"]), encoding="numbers")
 
 
 def test_a_message_stays_short_with_many_columns() -> None:
