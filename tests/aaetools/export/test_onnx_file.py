@@ -77,12 +77,12 @@ def test_codes_and_probabilities_are_the_models_to_five_digits(
         assert found["codes"].dtype == found["probabilities"].dtype == np.float32
 
 
-@pytest.mark.parametrize("n_components", [1, 2, 5])
-@pytest.mark.parametrize("prior", sorted(PRIORS))
+@pytest.mark.parametrize(
+    ("prior", "n_components"),
+    [(name, n) for name in sorted(PRIORS) for n in (1, 2, 5) if n > 1 or name not in ("ring", "swiss_roll")],
+)
 def test_every_prior_has_its_posterior(prior: str, n_components: int, tmp_path: Path) -> None:
     assert PRIORS[prior] in POSTERIORS
-    if n_components == 1 and prior in ("ring", "swiss_roll"):
-        pytest.skip("this prior has at least two dimensions")
     fitted = fit(prior=prior, n_components=n_components, max_epochs=1)
     told = export_onnx(fitted, tmp_path / "m.onnx")
     assert told.probability_difference is not None
