@@ -61,6 +61,8 @@ _OTHER_DATE = re.compile(r"\d{1,4}([./-])\d{1,2}\1\d{1,4}( .*)?")
 _OTHER_NUMBER = re.compile(r"[$€£]?\s?[+-]?\d[\d.,' ]*\s?[%$€£]?")  # thousands separators, decimal commas, units
 _DAY = 86_400_000_000
 """Microseconds."""
+_UNITS = (_DAY, 3_600_000_000, 60_000_000, 1_000_000)
+"""Days, hours, minutes and seconds, to which decoded times are rounded."""
 
 
 class ColumnError(DataError):
@@ -361,7 +363,7 @@ class Column:
         where the value is missing, for any other kind.
     decimals
         Digits after the point that decoded numbers are rounded to, as many as all numbers of the fit do with; -1 where
-        that is more than six. Dates without a time of day have 0, and are decoded so.
+        that is more than six. Of dates it is what they are rounded to: 0 days, 1 hours, 2 minutes, -1 seconds.
     origin
         What encoded values are counted from: the median of a number, the first of the dates in days since 1970.
         float32 then has digits left for what varies.
@@ -435,8 +437,9 @@ class Column:
         if types.is_bool_dtype(values.dtype):
             return cls(name, "boolean", gaps, fill=float(2 * int(present.sum()) >= len(present)))
         if types.is_datetime64_dtype(values.dtype):
-            days = present.to_numpy().astype("datetime64[us]").astype(np.int64) / _DAY
-            first, decimals = float(days.min()), 0 if (days == np.floor(days)).all() else -1
+            times = present.to_numpy().astype("datetime64[us]").astype(np.int64)
+            days, first = times / _DAY, float(times.min() / _DAY)
+            decimals = next((place for place, unit in enumerate(_UNITS) if not (times % unit).any()), -1)
             return cls(name, "date", gaps, decimals=decimals, origin=first, fill=float(np.median(days)) - first)
         numbers = present.to_numpy(dtype=np.float64)
         decimals, median = _decimals(numbers), float(np.median(numbers))
@@ -497,8 +500,8 @@ class Column:
             return found.astype("boolean").mask(gone) if self.gaps else found
         if self.kind == "date":
             days = np.clip(numbers + self.origin, -719_162, 2_932_896)  # the years 1 to 9999
-            # to the second: float32 has no more digits over some months
-            times = np.round(days) * _DAY if self.decimals == 0 else np.round(days * (_DAY / 1e6)) * 1e6
+            unit = _UNITS[self.decimals]  # the last one, seconds, for -1: over months float32 has no more digits
+            times = np.round(days * (_DAY / unit)) * unit
             return pd.Series(np.where(gone, np.datetime64("NaT"), times.astype(np.int64).astype("datetime64[us]")))
         numbers = np.expm1(np.minimum(numbers, 36)) if self.kind == "count" else numbers + self.origin
         if self.decimals != 0:

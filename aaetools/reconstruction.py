@@ -34,6 +34,27 @@ _WIDEST, _NARROWEST = -8.0, 8.0
 
 
 @dataclass(frozen=True, eq=False)
+class _Cells:
+    """Where the encoded columns of one kind are, and the marks of their missing values."""
+
+    places: Tensor
+    marks: Tensor
+    marked: Tensor
+
+    @classmethod
+    def of(cls, places: NDArray[np.int64], marks: NDArray[np.int64], like: Tensor) -> _Cells:
+        at, mark = (torch.from_numpy(part).to(like.device) for part in (places, np.maximum(marks, 0)))
+        return cls(at, mark, torch.from_numpy(marks >= 0).to(like))
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def present(self, x: Tensor) -> Tensor:
+        """Return 1 where a value is there and 0 where its mark says that it is missing, shape (n, n_places)."""
+        return 1 - x[:, self.marks] * self.marked
+
+
+@dataclass(frozen=True, eq=False)
 class ByKind:
     """Losses and expected values of encoded columns, each by its kind.
 
@@ -44,11 +65,16 @@ class ByKind:
     ----------
     layout
         Which encoded columns are of which kind.
+    gaussian, bernoulli, counted
+        The same for numbers and dates, for booleans and marks, and for counts, on the networks' device.
     center, scale
         Of the counts' logarithms, shape (n_counts,): their inputs are scaled, their means are not.
     """
 
     layout: Layout
+    gaussian: _Cells
+    bernoulli: _Cells
+    counted: _Cells
     center: Tensor
     scale: Tensor
 
@@ -56,7 +82,14 @@ class ByKind:
     def of(cls, layout: Layout, scaler: InputScaler, like: Tensor) -> ByKind:
         """Return it on the device of ``like``, and in its type."""
         center, scale = (torch.from_numpy(part[layout.counts]).to(like) for part in (scaler.center, scaler.scale))
-        return cls(layout, center, scale)
+        return cls(
+            layout,
+            _Cells.of(layout.gaussian, layout.gaussian_marks, like),
+            _Cells.of(layout.bernoulli, layout.bernoulli_marks, like),
+            _Cells.of(layout.counts, layout.count_marks, like),
+            center,
+            scale,
+        )
 
     def loss(self, raw: Tensor, x: Tensor, log_dispersion: Tensor) -> Tensor:
         """Return the mean over rows and columns of the table of -log p(x | raw); numbers have unit variance."""
@@ -64,8 +97,7 @@ class ByKind:
 
     def log_likelihood(self, raw: Tensor, x: Tensor, log_dispersion: Tensor, noise_variance: float) -> Tensor:
         """Return log p(x | raw) of each row, shape (n,): densities of numbers, probabilities of all other kinds."""
-        n_numbers = self._present(x, self.layout.gaussian_marks).sum(dim=1)
-        constant = 0.5 * math.log(2 * math.pi * noise_variance) * n_numbers
+        constant = 0.5 * math.log(2 * math.pi * noise_variance) * self.gaussian.present(x).sum(dim=1)
         return -self._losses(raw, x, log_dispersion, noise_variance).sum(dim=1) - constant
 
     def expected(self, raw: Tensor) -> Tensor:
@@ -73,11 +105,10 @@ class ByKind:
 
         Of a count it is log(1 + mean), as its inputs are.
         """
-        at = self.layout
         x_hat = raw.clone()
-        x_hat[:, at.bernoulli] = raw[:, at.bernoulli].sigmoid()
-        x_hat[:, at.counts] = (functional.softplus(self._log_mean(raw)) - self.center) / self.scale
-        for start, stop in at.categories:
+        x_hat[:, self.bernoulli.places] = raw[:, self.bernoulli.places].sigmoid()
+        x_hat[:, self.counted.places] = (functional.softplus(self._log_mean(raw)) - self.center) / self.scale
+        for start, stop in self.layout.categories:
             x_hat[:, start:stop] = raw[:, start:stop].softmax(dim=1)
         return x_hat
 
@@ -87,50 +118,40 @@ class ByKind:
         For probabilities this is Brier's score: like that of numbers, its least value with one constant is reached at
         the mean, so that it can be compared with the variance.
         """
-        at, squares = self.layout, (self.expected(raw) - x).square()
-        for places, marks in (
-            (at.gaussian, at.gaussian_marks),
-            (at.counts, at.count_marks),
-            (at.bernoulli, at.bernoulli_marks),
-        ):
-            squares[:, places] = squares[:, places] * self._present(x, marks)
+        squares = (self.expected(raw) - x).square()
+        for cells in (self.gaussian, self.counted, self.bernoulli):
+            squares[:, cells.places] = squares[:, cells.places] * cells.present(x)
         return squares.mean(dim=1)
 
     def noise_variance(self, raw: Tensor, x: Tensor) -> Tensor:
         """Return the mean squared error of each row's numbers, shape (n,)."""
-        at = self.layout
-        present = self._present(x, at.gaussian_marks)
-        squares = (raw[:, at.gaussian] - x[:, at.gaussian]).square() * present
+        places, present = self.gaussian.places, self.gaussian.present(x)
+        squares = (raw[:, places] - x[:, places]).square() * present
         return squares.sum(dim=1) / present.sum(dim=1).clamp(min=1)
 
     def counts(self, x: Tensor) -> Tensor:
         """Return the counts of scaled rows, shape (n, n_counts)."""
         # whole numbers again: the logarithm in float32 has lost their last digits
-        return torch.expm1(x[:, self.layout.counts] * self.scale + self.center).round().clamp(min=0)
+        return torch.expm1(x[:, self.counted.places] * self.scale + self.center).round().clamp(min=0)
 
     def _losses(self, raw: Tensor, x: Tensor, log_dispersion: Tensor, noise_variance: float) -> Tensor:
         """Return -log p of each number, boolean, count and category, shape (n, n_parts)."""
-        at = self.layout
         parts = [x.new_zeros(len(x), 1)]
-        if len(at.gaussian):
-            present = self._present(x, at.gaussian_marks)
-            parts.append(present * squared_loss(raw[:, at.gaussian], x[:, at.gaussian]) / noise_variance)
-        if len(at.bernoulli):
-            present = self._present(x, at.bernoulli_marks)
-            parts.append(present * bernoulli_loss(raw[:, at.bernoulli], x[:, at.bernoulli]))
-        if len(at.counts):
-            present = self._present(x, at.count_marks)
+        if len(self.gaussian):
+            at = self.gaussian.places
+            parts.append(self.gaussian.present(x) * squared_loss(raw[:, at], x[:, at]) / noise_variance)
+        if len(self.bernoulli):
+            at = self.bernoulli.places
+            parts.append(self.bernoulli.present(x) * bernoulli_loss(raw[:, at], x[:, at]))
+        if len(self.counted):
             dispersion = log_dispersion.clamp(_WIDEST, _NARROWEST)
-            parts.append(present * negative_binomial_loss(self._log_mean(raw), dispersion, self.counts(x)))
-        parts += [categorical_loss(raw[:, i:j], x[:, i:j])[:, None] for i, j in at.categories]
+            loss = negative_binomial_loss(self._log_mean(raw), dispersion, self.counts(x))
+            parts.append(self.counted.present(x) * loss)
+        parts += [categorical_loss(raw[:, i:j], x[:, i:j])[:, None] for i, j in self.layout.categories]
         return torch.cat(parts, dim=1)
 
     def _log_mean(self, raw: Tensor) -> Tensor:
-        return (raw[:, self.layout.counts] * self.scale + self.center).clamp(_SMALLEST, _LARGEST)
-
-    def _present(self, x: Tensor, marks: NDArray[np.int64]) -> Tensor:
-        """Return 1 where a value is there and 0 where its mark says that it is missing, shape (n, n_places)."""
-        return 1 - x[:, np.maximum(marks, 0)] * torch.from_numpy(marks >= 0).to(x.device)
+        return (raw[:, self.counted.places] * self.scale + self.center).clamp(_SMALLEST, _LARGEST)
 
 
 def moment_dispersion(counts: Tensor) -> Tensor:

@@ -104,8 +104,8 @@ def transform_file(
     force
         Replace a file that is there already.
     chunk_rows
-        Rows that are in work at once; by default as many as make some four million cells. Results are the same to the
-        bit for all multiples of 2048; others may differ in the last digit, because networks add up in another order.
+        Rows of a chunk; by default as many as make some two million cells. Results are the same to the bit for all
+        multiples of 512; others may differ in the last digit, because networks add up in another order.
     progress
         Called with what is done, how many chunks are, and how many there are.
 
@@ -119,7 +119,12 @@ def transform_file(
     place = Path(out)
     check_out_file(place, force, tuple(SINKS))
     stream = open_stream(
-        source, target=target, id_column=id_column, features=_names_of(model), encoding=encoding_of(model)
+        source,
+        target=target,
+        id_column=id_column,
+        features=_names_of(model),
+        encoding=encoding_of(model),
+        with_labels=False,
     )
     return write_codes(model, stream, partial(open_sink, place), chunk_rows=chunk_rows, progress=progress)
 
@@ -262,8 +267,10 @@ def _check_labels_known(stream: DataStream, classes: NDArray[Any], code_of: dict
 def _given_codes(y: NDArray[Any], code_of: dict[str, int]) -> NDArray[np.int64]:
     """Return the class code of each given label, -1 where there is none."""
     codes, labels = pd.factorize(y)
-    known = np.array([*(code_of.get(str(label), -1) for label in labels), -1], dtype=np.int64)
-    given: NDArray[np.int64] = np.where(is_unlabeled(y), -1, known[codes])
+    # asked of the few distinct labels: row by row in Python it would hold up the other threads
+    marks = is_unlabeled(labels)
+    named = (-1 if mark else code_of.get(str(label), -1) for label, mark in zip(labels, marks, strict=True))
+    given: NDArray[np.int64] = np.array([*named, -1], dtype=np.int64)[codes]
     return given
 
 
@@ -353,7 +360,9 @@ def _run(
     progress: Progress | None,
 ) -> Streamed:
     """Work on all chunks of a stream and write the parts in order."""
-    size = chunk_rows or stream.chunk_size
+    size = stream.chunk_size if chunk_rows is None else chunk_rows
+    if size < 1:
+        raise DataError(f"chunk_rows must be at least 1, not {size}")
     n_chunks = -(-stream.n_rows // size)
     began = time.perf_counter()
     n_rows = n_labeled = n_right = 0

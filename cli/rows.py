@@ -130,6 +130,7 @@ def rows_of(
     target: str | None = None,
     unlabeled: str | None = None,
     id_column: str | None = None,
+    with_labels: bool = True,
 ) -> DataStream:
     """Look at the rows that a model is applied to, one or more.
 
@@ -147,6 +148,8 @@ def rows_of(
         Category that stands for "unlabelled".
     id_column
         Column of row identifiers.
+    with_labels
+        Whether labels are to come with the rows.
 
     Raises
     ------
@@ -165,4 +168,5 @@ def rows_of(
             features=fitted.feature_names,
             own_target=fitted.target_name,
             encoding=encoding_of(fitted.model),
+            with_labels=with_labels,
         )

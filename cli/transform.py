@@ -73,7 +73,7 @@ def transform(
     from aaetools.streaming import write_codes
 
     fitted = open_run(run, device)
-    stream = rows_of(fitted, data, target=target, id_column=id_column)
+    stream = rows_of(fitted, data, target=target, id_column=id_column, with_labels=False)
 
     def write(opened: OpenSink, progress: Progress | None) -> Streamed:
         return write_codes(fitted.model, stream, opened, names=fitted.feature_names, progress=progress)

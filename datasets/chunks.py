@@ -50,8 +50,11 @@ if TYPE_CHECKING:
 
 __all__ = ["CHUNK_READERS", "TableChunks", "chunk_size", "open_chunks", "sliced"]
 
-_CHUNK_CELLS = 2**22
-"""Cells of a chunk: 16 MB of float32, and a few times that while they are checked."""
+_CHUNK_CELLS = 2**21
+"""Cells of a chunk: 8 MB of float32, and a few times that while they are checked."""
+
+_WIDE_CHUNK_CELLS = 2**24
+"""The same where rows are wide: pandas takes its time for every column of every chunk, so there should be few."""
 
 _MOST_ROWS = 2**17
 
@@ -68,10 +71,12 @@ def chunk_size(n_columns: int) -> int:
     Examples
     --------
     >>> chunk_size(64), chunk_size(784), chunk_size(1_000_000)
-    (65536, 4096, 4)
+    (32768, 2048, 16)
     """
     rows = min(_MOST_ROWS, _CHUNK_CELLS // max(1, n_columns))
-    return rows - rows % _BATCH if rows >= _BATCH else max(1, rows)
+    if rows >= _BATCH or rows == _MOST_ROWS:
+        return rows - rows % min(_BATCH, rows)
+    return max(1, min(_BATCH, _WIDE_CHUNK_CELLS // n_columns))
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,10 +197,13 @@ def _exactly(frames: Iterable[pd.DataFrame], n_rows: int) -> Iterator[pd.DataFra
     n_held = 0
     for frame in frames:
         rest = frame
+        if not held and len(frame) == n_rows:  # as it mostly is: no copy
+            yield frame
+            continue
         while n_held + len(rest) >= n_rows:
             held.append(rest.iloc[: n_rows - n_held])
             rest = rest.iloc[n_rows - n_held :]
-            yield held[0].reset_index(drop=True) if len(held) == 1 else pd.concat(held, ignore_index=True)
+            yield pd.concat(held, ignore_index=True)
             held, n_held = [], 0
         if len(rest):
             held.append(rest)
@@ -228,7 +236,8 @@ def _read_text(path: Path, delimiter: str) -> TableChunks:
         return found
 
     def chunks(n_rows: int, columns: Collection[str] | None) -> Iterator[Table]:
-        wanted = header if columns is None else [name for name in header if name in columns]
+        asked = set(header if columns is None else columns)
+        wanted = [name for name in header if name in asked]
         known = {name: types()[name] for name in wanted} if n_rows < length else {}
         options: dict[str, Any] = {"dtype": {n: kind.dtype for n, kind in known.items() if kind.dtype is not None}}
         if columns is not None:
@@ -345,8 +354,9 @@ def _arrow_chunks(
     locate, length = row_position if places is None else places(parts, sizes), sum(sizes)
 
     def chunks(n_rows: int, columns: Collection[str] | None) -> Iterator[Table]:
-        wanted = names if columns is None else [name for name in names if name in columns]
-        common = {name: kind for name, kind in joined.items() if name in wanted}
+        asked = set(names if columns is None else columns)
+        wanted = [name for name in names if name in asked]
+        common = {name: kind for name, kind in joined.items() if name in asked}
         frames = (frame for part in parts for frame in _decoded(part, n_rows, wanted, common))
         start = 0
         for frame in _exactly(frames, n_rows):
@@ -448,6 +458,7 @@ def _array_chunks(path: Path, header: ArrayHeader, offset: int, *, beside: bool 
                     block_names=names,
                     image_shape=image_shape,
                     first_row=start,
+                    is_chunk=n_here < shape[0],
                 )
 
     return TableChunks(

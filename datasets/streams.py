@@ -77,6 +77,7 @@ def open_stream(
     own_target: str | None = None,
     min_rows: int = 1,
     encoding: Encoding = "numbers",
+    with_labels: bool = True,
 ) -> DataStream:
     """Look at a source and return what yields its rows.
 
@@ -91,6 +92,8 @@ def open_stream(
     encoding
         What features may be: complete numbers, or columns of a fitted :class:`aaetools.columns.ColumnCodec`. What kind
         a column is cannot be told from a chunk of it.
+    with_labels
+        Whether labels come with the rows. They are checked in any case, but reading text takes its time.
 
     Raises
     ------
@@ -106,9 +109,9 @@ def open_stream(
     (150, [100, 50])
     """
     path = Path(os.path.expanduser(source))
-    if str(source) in DATASETS or not os.path.exists(path):
+    if (isinstance(source, str) and source in DATASETS) or not os.path.exists(path):
         dataset = load_dataset(source, target=target, unlabeled=unlabeled, id_column=id_column, min_rows=min_rows)
-        return _in_memory(dataset)
+        return _in_memory(dataset if with_labels else replace(dataset, y=None))
     table, target = _with_labels(open_chunks(path), target, id_column)
     # an array of features needs no such help, and arrays beside it are none
     present = set() if table.has_block else set(table.names)
@@ -125,9 +128,13 @@ def open_stream(
     if roles.id_column is not None:
         check_row_ids(table, roles.id_column)
 
+    wanted = None
+    if not with_labels and not table.has_block:
+        wanted = [name for name in table.names if name != roles.target]
+
     def checked(chunk: Table) -> Dataset:
         y = None
-        if lookup is not None and roles.target is not None:
+        if with_labels and lookup is not None and roles.target is not None:
             y = lookup[codes.see(chunk.columns[roles.target], chunk.first_row)]
         return dataset_of(chunk, roles, y, encoding)
 
@@ -138,7 +145,7 @@ def open_stream(
         target_name=roles.target,
         labels=tuple((label, row) for label, row in given if not _is_gap(label)),
         chunk_size=table.chunk_size,
-        chunks=lambda n_rows: table.chunks(n_rows, None),
+        chunks=lambda n_rows: table.chunks(n_rows, wanted),
         checked=checked,
     )
 

@@ -69,6 +69,8 @@ Encoding: TypeAlias = "Literal['auto', 'numbers'] | ColumnCodec"
 """What features may be, see :func:`dataset_of`."""
 
 _BLOCK_CELLS = 2**22
+_CACHED_CELLS = 2**18
+"""Cells that stay in a processor's cache while they are checked."""
 
 
 def row_position(row: int) -> str:
@@ -465,7 +467,8 @@ def _row_ids(table: Table, name: str | None) -> NDArray[Any]:
     missing = column.isna().to_numpy()
     if missing.any():
         raise table.error("row id is missing; fill it or drop the column", row=int(missing.argmax()), column=name)
-    repeated = column.duplicated().to_numpy()
+    # of a file in chunks all rows were asked before
+    repeated = np.zeros(0, dtype=bool) if table.is_chunk else column.duplicated().to_numpy()
     if repeated.any():
         second = int(repeated.argmax())
         value = column.iloc[second]
@@ -717,22 +720,47 @@ def _features(table: Table, exclude: set[str | None]) -> tuple[tuple[str, ...], 
     positions = [position for position, name in enumerate(table.names) if name not in exclude]
     limits = np.array([MAX_EXACT_INTEGER if kind in "iu" else MAX_MAGNITUDE for kind in kinds])
     X = np.empty((table.n_rows, len(names)), dtype=np.float32)
-    step = max(1, _BLOCK_CELLS // len(names))
+    block = _chunk_block(table, exclude) if table.block is None else table.block
+    # what is float32 already is handed on as it is
+    if table.is_chunk and block is not None and block.dtype == np.float32 and _is_usable(block):
+        return names, block
+    step = max(1, (_BLOCK_CELLS if block is None else _CACHED_CELLS) // len(names))
     # block by block, so that a large table is not held in float64 as a whole
     for start in range(0, table.n_rows, step):
         rows = slice(start, start + step)
-        if table.block is None:
+        if block is None:
             part = table.columns.iloc[rows, positions].to_numpy(dtype=np.float64, na_value=np.nan)
         else:
             # long doubles may become infinite and odd NaNs complain; both are refused below
             with np.errstate(over="ignore", invalid="ignore"):
-                part = table.block[rows].astype(np.float64)
+                part = block[rows].astype(np.float64)
         usable = np.abs(part) <= limits  # False for NaN
         if not usable.all():
             row, column = (int(index) for index in np.argwhere(~usable)[0])
             _refuse_cell(table, part[row, column], kinds[column], start + row, names[column])
         X[rows] = part
     return names, X
+
+
+def _chunk_block(table: Table, exclude: set[str | None]) -> NDArray[Any] | None:
+    """Return a chunk's features as one array, for nothing if they lie in one already; None for unlike types."""
+    import numpy as np
+
+    if not table.is_chunk:  # a large table could have to be copied as a whole
+        return None
+    features = table.columns.drop(columns=[name for name in table.names if name in exclude])
+    types = set(features.dtypes)
+    alike = len(types) == 1 and all(isinstance(kind, np.dtype) and kind.kind in "iuf" for kind in types)
+    return features.to_numpy() if alike else None
+
+
+def _is_usable(block: NDArray[np.float32]) -> bool:
+    """Tell whether all numbers are finite and none is too large, without a copy of them."""
+    import numpy as np
+
+    with np.errstate(invalid="ignore"):
+        lowest, highest = float(block.min()), float(block.max())
+    return lowest >= -MAX_MAGNITUDE and highest <= MAX_MAGNITUDE  # False for NaN
 
 
 def _feature_kind(table: Table, name: str) -> str:

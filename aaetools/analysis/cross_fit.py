@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
@@ -16,6 +15,7 @@ from scipy import special
 from aaetools.analysis.calibration import likeliest_temperature
 from aaetools.analysis.posterior import tempered_log_odds
 from aaetools.analysis.progress import Progress, tell
+from aaetools.columns import data_frame
 from aaetools.propagation import neighbor_graph, reach, spread_labels
 
 if TYPE_CHECKING:  # reading a run must not need torch
@@ -130,7 +130,8 @@ def by_model(rows: LabeledRows) -> Floats:
         fresh = clone(rows.model).set_params(unlabeled=-1, random_state=seed, callbacks=say, verbose=0)
         hidden = np.flatnonzero(rows.folds == fold)
         fresh.fit(rows.X, rows.without(fold))
-        taken = rows.X.iloc if isinstance(rows.X, pd.DataFrame) else np.asarray(rows.X)
+        frame = data_frame(rows.X)
+        taken = np.asarray(rows.X) if frame is None else frame.iloc
         log_p[hidden] = tempered_log_odds(fresh, taken[hidden])
     return log_p[rows.labeled]
 

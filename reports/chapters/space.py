@@ -142,8 +142,8 @@ def _profiled(profiles: pd.DataFrame, data: DataSummary) -> Figure:
         (2.6 + 0.62 * len(known), 1.5 + 0.3 * len(chosen)),
         alt=f"Heat map of {text.count(len(chosen), 'feature')}, decoded from {what}, beside the mean of the training "
         "rows.",
-        how=f"Numbers are decoded values in the data's units{shares}; blue is above the mean of the training rows, magenta "
-        f"below it, deepest from two standard deviations on.{more}",
+        how=f"Numbers are decoded values in the data's units{shares}; blue is above the mean of the training rows, "
+        f"magenta below it, deepest from two standard deviations on.{more}",
         name="profiles",
     )
 

@@ -76,7 +76,7 @@ def test_kinds_are_told_from_the_values() -> None:
     st.lists(st.one_of(st.none(), st.sampled_from(["a", "b", "ä", "<x>", "nan", "True"])), min_size=2, max_size=30),
     st.lists(st.one_of(st.none(), st.dates(datetime.date(1900, 1, 1), DAY)), min_size=2, max_size=30),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_any_values_come_back(numbers: Any, flags: Any, words: Any, days: Any) -> None:
     n = min(map(len, (numbers, flags, words, days)))
     cells = {"x": [1.0, *numbers[:n]], "b": [True, *flags[:n]], "c": ["z", *words[:n]], "d": [DAY, *days[:n]]}
@@ -106,6 +106,12 @@ def test_large_offsets_cost_no_digits() -> None:
     assert back([*seconds, None])[:3] == seconds
     day = [datetime.datetime(2020, 1, 1, 0, 0, second) for second in (0, 1, 59)]
     assert [time.to_pydatetime() for time in back(day)] == day
+
+
+@pytest.mark.parametrize(("unit", "step"), [("D", 1), ("h", 7), ("min", 11)])
+def test_times_are_rounded_as_those_of_the_fit_were(unit: str, step: int) -> None:
+    times = [pd.Timestamp("2019-03-01") + pd.Timedelta(step * i * i, unit) for i in range(40)]
+    assert back(times) == times
 
 
 def test_gaps_get_the_median_and_a_mark_where_the_fit_knew_gaps() -> None:

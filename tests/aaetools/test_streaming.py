@@ -224,6 +224,12 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_read(
         predict_file(model, tmp_path / "missing.csv", tmp_path / "p.npy")
 
 
+def test_chunks_of_no_rows_are_refused(model: AdversarialAutoencoder, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="chunk_rows must be at least 1, not 0"):
+        transform_file(model, "wine", tmp_path / "z.csv", chunk_rows=0)
+    assert os.listdir(tmp_path) == []
+
+
 def test_progress_counts_chunks(model: AdversarialAutoencoder, sources: dict[str, Path], tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
     transform_file(
