@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from aaetools.analysis import Analysis, analyze
     from aaetools.datasets import load_dataset
     from aaetools.estimators import AdversarialAutoencoder
+    from aaetools.export import export_onnx
     from aaetools.labels import UNLABELED, mask_labels, split_holdout
     from aaetools.persistence import load, save
     from aaetools.reports import render
@@ -29,6 +30,7 @@ _HOME = {
     "Analysis": "aaetools.analysis",
     "UNLABELED": "aaetools.labels",
     "analyze": "aaetools.analysis",
+    "export_onnx": "aaetools.export",
     "load": "aaetools.persistence",
     "load_dataset": "aaetools.datasets",
     "mask_labels": "aaetools.labels",
@@ -47,6 +49,7 @@ __all__ = [
     "Analysis",
     "__version__",
     "analyze",
+    "export_onnx",
     "load",
     "load_dataset",
     "mask_labels",

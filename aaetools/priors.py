@@ -175,7 +175,7 @@ class GaussianPrior(Prior):
 
     def _edges(self, device: torch.device | None) -> Tensor:
         """Return K+1 cumulative shares, from 0 to 1."""
-        return torch.cat([torch.zeros(1, device=device), self._weights(device).cumsum(0)])
+        return torch.cat([torch.zeros(1, device=device), self._weights(device).cumsum(0).clamp(max=1.0)])
 
     def _sample_classes(self, labels: Tensor, generator: torch.Generator | None) -> Tensor:
         z = _normal((len(labels), self.n_dims), generator)
@@ -452,7 +452,7 @@ class UniformPrior(Prior):
     softness: float = 0.05
 
     def _edges(self, device: torch.device | None) -> Tensor:
-        return torch.cat([torch.zeros(1, device=device), self._weights(device).cumsum(0)])
+        return torch.cat([torch.zeros(1, device=device), self._weights(device).cumsum(0).clamp(max=1.0)])
 
     def _sample_classes(self, labels: Tensor, generator: torch.Generator | None) -> Tensor:
         device = None if generator is None else generator.device

@@ -22,8 +22,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aaetools.exceptions import AAEToolsError, RunFolderError
-from aaetools.staging import TEMPORARY, staged_folder, write_flushed
+from aaetools.exceptions import AAEToolsError, ModelFileError, RunFolderError
+from aaetools.staging import TEMPORARY, folder_lock, staged_folder, unfinished_folder, write_flushed
 
 if TYPE_CHECKING:  # the target is checked before anything heavy is imported
     import pandas as pd
@@ -168,11 +168,13 @@ def write_run(
     config: Mapping[str, Any],
     *,
     force: bool = False,
+    lock: bool = True,
 ) -> Path:
     """Write a run folder; it appears whole or not at all.
 
     Everything is written to a hidden folder beside the target, flushed to the disk, and moved into place. An
-    old run that is replaced is moved aside for that moment, and put back if the move fails.
+    old run that is replaced is moved aside for that moment, and put back if the move fails. While that goes on the
+    folder ``PATH.unfinished`` keeps other processes from making the same run, ``aaetools fit`` among them.
 
     Parameters
     ----------
@@ -188,6 +190,8 @@ def write_run(
         The resolved configuration, plain values; those that are None are left out, TOML has no such value.
     force
         Replace a run folder that is already there.
+    lock
+        Keep other processes out; False where the caller does.
 
     Returns
     -------
@@ -197,31 +201,41 @@ def write_run(
     Raises
     ------
     RunFolderError
-        If the folder is there already or cannot be written; nothing is left behind.
+        If the folder is there already or cannot be written, or if another process makes the same run; nothing is left
+        behind.
     """
-    from aaetools.persistence import save
-
     target = Path(path)
     check_target(target, force)
-    place = _resolved(target)
     made: list[Path] = []
     try:
-        made = _make_parents(place)
-        with staged_folder(place) as staging:
-            save(model, staging / _MODEL)
-            files = _table_files(analysis)
-            for name, content in files.items():
-                write_flushed(staging / name, content)
-            write_flushed(staging / _REPORT, report_html.encode())
-            write_flushed(staging / _RUN, _run_toml(analysis, config, files))
+        made = _make_parents(_resolved(target))
+        with folder_lock(unfinished_folder(target)) if lock else contextlib.nullcontext():
+            _check_free(target, force)  # another process may have been faster
+            _write(_resolved(target), model, analysis, report_html, config)
         return target
     except (OSError, UnicodeError) as error:
         if isinstance(error, AAEToolsError):
             raise
         raise RunFolderError(f"cannot write {target}: {_reason(error)}") from error
+    except ModelFileError as error:
+        if isinstance(error.__cause__, OSError):  # its message names a folder that is not there any more
+            raise RunFolderError(f"cannot write {target}: {_reason(error.__cause__)}") from error
+        raise
     finally:
-        if not place.exists():
+        if not target.exists():
             _remove_empty(made)
+
+
+def _write(place: Path, model: Any, analysis: Analysis, report_html: str, config: Mapping[str, Any]) -> None:
+    from aaetools.persistence import save
+
+    with staged_folder(place) as staging:
+        save(model, staging / _MODEL)
+        files = _table_files(analysis)
+        for name, content in files.items():
+            write_flushed(staging / name, content)
+        write_flushed(staging / _REPORT, report_html.encode())
+        write_flushed(staging / _RUN, _run_toml(analysis, config, files))
 
 
 def _make_parents(place: Path) -> list[Path]:

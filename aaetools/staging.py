@@ -19,6 +19,8 @@ __all__ = [
     "move_into_place",
     "put_in_place",
     "staged_folder",
+    "unfinished_folder",
+    "write_file",
     "write_flushed",
 ]
 
@@ -26,6 +28,18 @@ TEMPORARY = ".aaetools-"
 """What the names of folders and files that are not finished, or about to go, begin with."""
 
 _LOCK = "lock"
+
+
+def unfinished_folder(run: Path) -> Path:
+    """Return the folder beside a run folder that is there while the run is made: it has the lock, and checkpoints.
+
+    Examples
+    --------
+    >>> print(unfinished_folder(Path("runs/wine")).as_posix())
+    runs/wine.unfinished
+    """
+    named = run if run.name not in ("", "..") else Path(os.path.abspath(run))
+    return named.with_name(f"{named.name}.unfinished")
 
 
 @contextmanager
@@ -97,6 +111,23 @@ def put_in_place(temporary: Path, place: Path) -> None:
     os.replace(temporary, place)
 
 
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file through another one in the same folder, so that nobody ever sees a part of it.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it cannot be written; nothing is left behind, and what was there stays.
+    """
+    place = Path(os.path.realpath(path))  # a linked file is replaced where it lies
+    temporary = file_beside(place)
+    try:
+        temporary.write_bytes(content)
+        put_in_place(temporary, place)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
     """Hold a folder for this process while a block runs; the system lets go of it however the process ends.
@@ -113,6 +144,8 @@ def folder_lock(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
+        with suppress(OSError):  # if it was made just now, it is empty
+            folder.rmdir()
         raise RunFolderError(f"cannot write {folder}: {error.strerror or error}") from error
     try:
         try:
@@ -122,7 +155,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
                 raise FileNotFoundError
         except OSError as error:
             raise RunFolderError(
-                f"{folder} is in use: another process trains there; wait for it, or choose another folder"
+                f"{folder} is in use: another process is at work there; wait for it, or choose another folder"
             ) from error
         for entry in folder.iterdir():
             if entry.name.startswith(TEMPORARY):
@@ -130,11 +163,19 @@ def folder_lock(folder: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            if os.name != "nt" and {entry.name for entry in folder.iterdir()} == {_LOCK}:
-                (folder / _LOCK).unlink()
-                folder.rmdir()
+            if os.name != "nt":
+                _remove_unless_used(folder)
     finally:
         os.close(descriptor)
+        if os.name == "nt":  # an open file cannot be removed there, nor one that another process has opened meanwhile
+            with suppress(OSError):
+                _remove_unless_used(folder)
+
+
+def _remove_unless_used(folder: Path) -> None:
+    if {entry.name for entry in folder.iterdir()} == {_LOCK}:
+        (folder / _LOCK).unlink()
+        folder.rmdir()
 
 
 def _lock(descriptor: int) -> None:

@@ -43,15 +43,10 @@ from aaetools.cli.options import (
     quiet_option,
 )
 from aaetools.cli.progress import Display, open_display
-from aaetools.cli.unfinished import (
-    checked_resume,
-    original_command,
-    resume_option,
-    training_folder,
-    unfinished_folder,
-)
+from aaetools.cli.unfinished import checked_resume, original_command, resume_option, training_folder
 from aaetools.datasets.messages import listing, quote
 from aaetools.exceptions import DataError, LabelError
+from aaetools.staging import unfinished_folder
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -407,6 +402,7 @@ def _fit(options: FitOptions, command: str, configuration: dict[str, Any]) -> No
                     render_report(analysis, executor, explorer=options.explorer),
                     configuration,
                     force=options.force,
+                    lock=False,  # the training folder has it
                 )
     _tell(options, analysis, out, time.perf_counter() - started)
 

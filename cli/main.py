@@ -23,6 +23,7 @@ COMMANDS = (
     "transform",
     "predict",
     "sample",
+    "export",
     "report",
     "compare",
     "prior-match",

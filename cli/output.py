@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from aaetools import sinks
+from aaetools import sinks, staging
 from aaetools.sinks import guarded, to_csv, writing
-from aaetools.staging import file_beside, put_in_place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,14 +50,8 @@ def write_file(path: Path, content: bytes) -> None:
     RunFolderError
         If it cannot be written; nothing is left behind.
     """
-    place = Path(os.path.realpath(path))
     with writing(path):
-        temporary = file_beside(place)
-        try:
-            temporary.write_bytes(content)
-            put_in_place(temporary, place)
-        finally:
-            temporary.unlink(missing_ok=True)
+        staging.write_file(path, content)
 
 
 def _csv(frame: pd.DataFrame, matrix: NDArray[Any]) -> bytes:

@@ -17,21 +17,17 @@ from click.core import ParameterSource
 
 from aaetools.cli.config import apply_config
 from aaetools.exceptions import Interrupted, RunFolderError, TrainingError
+from aaetools.staging import folder_lock, unfinished_folder
 
 if TYPE_CHECKING:
     from aaetools.training import Checkpoints
 
-__all__ = ["checked_resume", "original_command", "resume_option", "training_folder", "unfinished_folder"]
+__all__ = ["checked_resume", "original_command", "resume_option", "training_folder"]
 
 _SUFFIX = ".unfinished"
 _SETTINGS, _FIT = "settings", "fit.toml"
 _WITH_RESUME = {"resume", "checkpoint_minutes", "checkpoint_epochs", "as_json", "quiet"}
 """Parameters that may be given beside --resume: they make nothing else of the fit."""
-
-
-def unfinished_folder(out: Path) -> Path:
-    """Return the folder that belongs to a run folder to be."""
-    return out.with_name(f"{out.name}{_SUFFIX}")
 
 
 @contextmanager
@@ -55,7 +51,6 @@ def training_folder(
     import tomli_w
 
     from aaetools.sealed import write_sealed
-    from aaetools.staging import folder_lock
     from aaetools.training.checkpoints import Checkpoints, checkpoints
 
     folder = unfinished_folder(out)
@@ -76,16 +71,23 @@ def training_folder(
                         write_sealed(folder / _SETTINGS, {_FIT: tomli_w.dumps(document).encode("utf-8")})
                     except OSError as error:
                         raise RunFolderError(f"cannot write {folder}: {error.strerror or error}") from error
-                yield Checkpoints(folder, every_minutes=minutes, every_epochs=epochs, resume=resume)
-                done = True
-            except Interrupted as interrupted:
-                if checkpoints(folder):
-                    interrupted.advice = f"go on with: aaetools fit --resume {out}"
-                raise
-            except TrainingError as error:
-                if checkpoints(folder):
-                    raise TrainingError(f"{error}; the last good checkpoint is kept in {folder}") from error
-                raise
+                try:
+                    yield Checkpoints(folder, every_minutes=minutes, every_epochs=epochs, resume=resume)
+                    done = True
+                except Interrupted as interrupted:
+                    if checkpoints(folder):
+                        interrupted.advice = f"go on with: aaetools fit --resume {out}"
+                    raise
+                except TrainingError as error:
+                    if checkpoints(folder):
+                        raise TrainingError(f"{error}; the last good checkpoint is kept in {folder}") from error
+                    raise
+                except RunFolderError as error:
+                    if checkpoints(folder):
+                        raise RunFolderError(
+                            f"{error}; training is kept: mend that, then 'aaetools fit --resume {out}'"
+                        ) from error
+                    raise
             finally:
                 if done or not checkpoints(folder):
                     _clear(folder)

@@ -28,7 +28,7 @@ LAYERS = [
     {"model_selection"},
     {"training"},
     {"estimators"},
-    {"persistence"},
+    {"persistence", "export"},
     {"analysis"},
     {"runs", "streaming"},
     {"reports"},

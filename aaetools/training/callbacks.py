@@ -54,6 +54,11 @@ class TrainingContext:
         """Steps taken since the last whole epoch."""
         return len(self.recorded)
 
+    def is_finite(self) -> bool:
+        """Tell whether the losses of the epoch in hand, and all gradients, have been numbers so far; waits for them."""
+        losses_are = not self.recorded or bool(torch.stack(self.recorded).isfinite().all())
+        return losses_are and getattr(self.parts.get("game"), "not_finite", lambda: None)() is None
+
     def state(self) -> State:
         """Return everything that the steps to come depend on."""
         return {

@@ -118,9 +118,14 @@ class Checkpoints(Callback):
         self.training = False
 
     def save(self, context: TrainingContext) -> bool:
-        """Write a checkpoint now, remove those that are not needed any more, and return whether it worked."""
+        """Write a checkpoint now, remove those that are not needed any more, and return whether it worked.
+
+        Once training has diverged nothing is written: it ends with this epoch, and what was kept before stays.
+        """
         from safetensors.torch import save as to_bytes
 
+        if not context.is_finite():
+            return False
         try:
             values, tensors = pack(context.state())
             document = {

@@ -10,7 +10,17 @@ import pytest
 import torch
 
 from aaetools.exceptions import DataError
-from aaetools.priors import PRIORS, Prior, RingPrior, SampledPrior, SimplexPrior, default_n_dims, make_prior
+from aaetools.priors import (
+    PRIORS,
+    GaussianPrior,
+    Prior,
+    RingPrior,
+    SampledPrior,
+    SimplexPrior,
+    UniformPrior,
+    default_n_dims,
+    make_prior,
+)
 
 CASES = [
     pytest.param(make_prior(name, n_dims=n_dims, n_classes=n_classes), id=f"{name}-d{n_dims}-k{n_classes}")
@@ -205,3 +215,12 @@ def test_gaussian_components_have_the_moments_of_draws_and_the_density(prior: Pr
         draws = prior.sample(4_000, torch.full((4_000,), k - 1), generator(1)).double().numpy()
         error = np.sqrt(np.diag(said.covariances[-1]) / 4_000)
         assert (np.abs(draws.mean(0) - said.means[-1]) < 5 * error).all()
+
+
+@pytest.mark.parametrize("cls", [GaussianPrior, UniformPrior])
+def test_weights_whose_sum_rounds_to_more_than_one_leave_no_gap(cls: type[Prior]) -> None:
+    for seed in range(60):
+        weights = np.random.default_rng(seed).dirichlet(np.ones(13))
+        prior = cls(n_dims=1, n_classes=13, weights=tuple(weights / weights.sum()))
+        posterior = prior.class_log_posterior(torch.linspace(-3, 3, 7)[:, None]).exp()
+        torch.testing.assert_close(posterior.sum(1), torch.ones_like(posterior[:, 0]))

@@ -3,6 +3,8 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +24,7 @@ from aaetools.exceptions import ModelFileError, RunFolderError
 from aaetools.labels import mask_labels
 from aaetools.persistence import load
 from aaetools.runs import check_target, is_run_folder, read_analysis, read_data_summary, with_results, write_run
+from aaetools.staging import folder_lock, move_into_place, unfinished_folder
 
 CONFIG = {"seed": 3, "hidden": (16,), "target": None, "umap": False, "data": "digits \udcff"}
 
@@ -295,6 +298,47 @@ def test_an_interrupt_while_writing_leaves_nothing(
     with pytest.raises(KeyboardInterrupt):
         given.write(tmp_path / "a" / "run")
     assert os.listdir(tmp_path) == []
+
+
+# Two at once
+
+
+def test_two_processes_do_not_write_one_run(given: Given, tmp_path: Path) -> None:
+    target = tmp_path / "a" / "run"
+    with folder_lock(unfinished_folder(target)):
+        with pytest.raises(RunFolderError, match=r"run\.unfinished is in use: another process is at work there"):
+            given.write(target)
+        assert os.listdir(tmp_path / "a") == ["run.unfinished"]
+        write_run(target, given.model, given.analysis, "", CONFIG, lock=False)  # as one who holds the lock
+    assert os.listdir(tmp_path / "a") == ["run"]
+    read_analysis(target)
+
+
+def test_while_a_run_is_written_no_other_process_can_begin_it(
+    given: Given, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "import sys, pathlib, aaetools.staging as s\nwith s.folder_lock(pathlib.Path(sys.argv[1])): pass"
+    others = []
+
+    def meanwhile(source: Path, place: Path) -> None:
+        locked = str(unfinished_folder(tmp_path / "run"))
+        others.append(subprocess.run([sys.executable, "-c", code, locked], capture_output=True, text=True))
+        move_into_place(source, place)
+
+    monkeypatch.setattr("aaetools.staging.move_into_place", meanwhile)
+    given.write(tmp_path / "run")
+    assert "another process is at work there" in others[0].stderr
+    assert os.listdir(tmp_path) == ["run"]
+
+
+def test_a_run_that_appeared_meanwhile_is_not_replaced(
+    given: Given, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = snapshot(copy)
+    monkeypatch.setattr("aaetools.runs.check_target", lambda *arguments: None)
+    with pytest.raises(RunFolderError, match="is there already"):
+        given.write(copy, report="<p>second</p>")
+    assert snapshot(copy.parent) == {f"copy/{name}": content for name, content in before.items()}
 
 
 # Damage

@@ -11,7 +11,7 @@ import pytest
 
 from aaetools.exceptions import ModelFileError, RunFolderError
 from aaetools.sealed import MANIFEST, read_sealed, write_sealed
-from aaetools.staging import folder_lock
+from aaetools.staging import folder_lock, unfinished_folder
 
 
 def test_what_is_written_comes_back_and_is_replaced_as_a_whole(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_lock_keeps_other_processes_out_and_ends_with_its_holder(tmp_path: Pat
     code = f"""
 import os, sys
 from pathlib import Path
-from aaetools.staging import folder_lock
+from aaetools.staging import folder_lock, unfinished_folder
 with folder_lock(Path({str(folder)!r})):
     print("held", flush=True)
     sys.stdin.readline()
@@ -63,7 +63,7 @@ with folder_lock(Path({str(folder)!r})):
     process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
-    with pytest.raises(RunFolderError, match="is in use: another process trains there"), folder_lock(folder):
+    with pytest.raises(RunFolderError, match="is in use: another process is at work there"), folder_lock(folder):
         pass
     process.kill()
     process.communicate()
@@ -80,3 +80,11 @@ def test_a_folder_with_something_in_it_stays(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunFolderError, match="cannot write"), folder_lock(tmp_path / "file"):
         pass
+
+
+def test_the_folder_one_stands_in_can_be_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here" / "x").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here" / "x")
+    assert unfinished_folder(Path(".")) == tmp_path / "here" / "x.unfinished"
+    assert unfinished_folder(Path("..")) == tmp_path / "here.unfinished"
+    assert unfinished_folder(Path("../run")) == Path("../run.unfinished")

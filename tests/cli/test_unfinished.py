@@ -12,10 +12,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from aaetools.cli.unfinished import unfinished_folder
+from aaetools.exceptions import TrainingError
 from aaetools.runs import read_analysis
-from aaetools.staging import folder_lock
-from aaetools.training import Checkpoints
+from aaetools.staging import folder_lock, unfinished_folder
+from aaetools.training import Checkpoints, run_epoch
+from aaetools.training.checkpoints import checkpoints
 
 OPTIONS = ("--target", "species", "--epochs", "6", "--no-umap", "--out", "out/run")
 
@@ -86,7 +87,7 @@ def test_an_interrupted_fit_is_neither_lost_nor_changed_by_accident(
     with folder_lock(unfinished_folder(Path("out/run"))):
         locked = run_cli("fit", "--resume", "out/run")
     assert (locked.code, locked.err.count("\n")) == (2, 1)
-    assert "in use: another process trains there" in locked.err
+    assert "in use: another process is at work there" in locked.err
     assert len(os.listdir("out/run.unfinished")) == 3
 
 
@@ -133,3 +134,19 @@ def test_a_resumed_run_is_the_uninterrupted_one(
     first, second = read_analysis("out/run"), read_analysis("whole")
     assert first.classification == second.classification
     assert first.provenance.command == second.provenance.command.replace("whole", "out/run")
+
+
+def test_when_training_diverges_the_last_good_checkpoint_is_named_and_kept(
+    monkeypatch: pytest.MonkeyPatch, table_csv: Path, run_cli: Callable[..., Any]
+) -> None:
+    def diverging(game: Any, batches: Any, start: float, share: float, epoch: int, *rest: Any) -> dict[str, float]:
+        if epoch == 4:
+            raise TrainingError("reconstruction is nan in step 1 of 2 of epoch 4: training diverged")
+        return run_epoch(game, batches, start, share, epoch, *rest)
+
+    monkeypatch.setattr("aaetools.training.loop.run_epoch", diverging)
+    result = run_cli("fit", table_csv, *OPTIONS, "--checkpoint-epochs", "1", "-q")
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert "training diverged; the last good checkpoint is kept in out/run.unfinished" in result.err
+    assert [folder.name[11:17] for folder in checkpoints(Path("out/run.unfinished"))] == ["000003", "000002"]
+    assert not Path("out/run").exists()

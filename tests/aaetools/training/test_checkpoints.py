@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from aaetools.estimators import AdversarialAutoencoder
-from aaetools.exceptions import DataError, ModelFileError, RunFolderError
+from aaetools.exceptions import DataError, ModelFileError, RunFolderError, TrainingError
 from aaetools.training import Callback, Checkpoints, TrainingContext
 from aaetools.training.checkpoints import checkpoints
 from aaetools.training.state import pack, unpack
@@ -301,6 +302,31 @@ def test_a_full_disk_does_not_stop_training(
         model = make(callbacks=Checkpoints(tmp_path, every_epochs=2)).fit(X, Y)
     assert [folder.name[11:17] for folder in checkpoints(tmp_path)] == ["000006", "000002"]
     assert_same(model, whole["few labels"])
+
+
+class WentWrong(nn.Module):
+    """An encoder that is fine for some passes of training, and then gives what is no number."""
+
+    def __init__(self, passes: int) -> None:
+        super().__init__()
+        self.layer, self.left = nn.Linear(4, 2), passes
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.left -= self.training
+        z: torch.Tensor = self.layer(x)
+        return z if self.left > 0 else z * torch.nan
+
+
+@pytest.mark.parametrize("passes", [12, 13, 14, 15])
+def test_what_is_kept_when_training_diverges_is_from_before(passes: int, tmp_path: Path) -> None:
+    saver = Checkpoints(tmp_path, every_minutes=1e-9)  # after every step
+    settings: dict[str, Any] = {"n_components": 2, "prior": "ring", "batch_size": 8, "recipe": "paper"}
+    with pytest.raises(TrainingError, match="in step"):
+        make(encoder=WentWrong(passes), callbacks=saver, **settings).fit(X, Y)
+    assert len(checkpoints(tmp_path)) == 2
+    for folder in checkpoints(tmp_path):
+        tensors = load_file(folder / "tensors.safetensors")
+        assert all(tensor.isfinite().all() for tensor in tensors.values() if tensor.is_floating_point())
 
 
 def test_states_come_apart_and_together_again() -> None:
