@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 from aaetools.datasets import Dataset, distinct, load_dataset, open_stream
+from aaetools.datasets.files import read_file
+from aaetools.datasets.tables import to_dataset
 from aaetools.exceptions import DataError, LabelError
 
 SIZES = (1, 3, 1000)
@@ -144,7 +146,7 @@ def test_no_float32_passes_a_chunk_that_would_not_pass_a_file(
     else:
         pd.DataFrame(X, columns=["a", "b"]).to_parquet(path)
     with pytest.raises(DataError) as whole:
-        load_dataset(path)
+        to_dataset(read_file(path), encoding="numbers")
     with pytest.raises(DataError) as caught:
         list(open_stream(path).parts(n_rows))
     assert str(caught.value) == str(whole.value)
