@@ -26,6 +26,7 @@ from aaetools.datasets.files import (
     check_arrow_types,
     check_parts,
     checked_suffix,
+    cut_short,
     damaged_parquet,
     flattened,
     idx_header,
@@ -368,7 +369,7 @@ def _arrow_chunks(
             yield replace(part, is_chunk=len(frame) < length)
             start += len(frame)
         if start != length:  # a damaged file may end early without a word
-            raise refused(path, f"announces {length:,} rows, but {start:,} could be read; truncated or damaged")
+            raise cut_short(path, length, start)
 
     return TableChunks(path=path, length=length, column_names=tuple(names), chunks=chunks, locate=locate)
 

@@ -358,7 +358,10 @@ def _parquet_frame(path: Path) -> pd.DataFrame:
     with damaged_parquet(path), pq.ParquetFile(path) as file:
         check_size(path, file.metadata.num_rows * len(file.schema_arrow) * BYTES_PER_VALUE)
         check_arrow_types(path, file.schema_arrow)
-        return arrow_frame(file.read())
+        table, announced = file.read(), file.metadata.num_rows
+        if table.num_rows != announced:
+            raise cut_short(path, announced, table.num_rows)
+        return arrow_frame(table)
 
 
 def arrow_frame(table: Any) -> pd.DataFrame:
@@ -368,9 +371,15 @@ def arrow_frame(table: Any) -> pd.DataFrame:
     for position, column in enumerate(table.schema):
         if pa.types.is_decimal(column.type):
             table = table.set_column(position, column.name, table.column(position).cast(pa.float64()))
-    # the metadata would turn columns back into an index, out of sight
-    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    # pandas' own metadata would turn columns back into an index, out of sight; they are read, and may be damaged, even
+    # where they are to be ignored
+    frame: pd.DataFrame = table.replace_schema_metadata(None).to_pandas(ignore_metadata=True)
     return frame
+
+
+def cut_short(path: Path, announced: int, n_rows: int) -> DataError:
+    """Return the error for a parquet file with other rows than it says."""
+    return refused(path, f"announces {announced:,} rows, but {n_rows:,} could be read; truncated or damaged")
 
 
 @contextmanager
