@@ -739,6 +739,14 @@ def test_damaged_files_raise_nothing_but_data_errors(
     assert_table_or_refusal(path)
 
 
+def test_chunks_are_refused_where_the_whole_of_a_damaged_file_is(tmp_path: Path) -> None:
+    content = GOOD[".parquet"]
+    path = tmp_path / "d.parquet"
+    for position in range(0, len(content), 13):
+        path.write_bytes(content[:position] + bytes([content[position] ^ 8]) + content[position + 1 :])
+        assert_table_or_refusal(path)
+
+
 @pytest.mark.parametrize("suffix", [".npz", ".npy", ".csv.gz", ".idx", ".idx.gz"])
 def test_every_truncation_of_arrays_is_refused(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"d{suffix}"
