@@ -28,6 +28,7 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from aaetools.columns import ColumnCodec, Layout, data_frame, is_mixed
 from aaetools.estimators.inputs import is_annotated, is_lazy_frame, matrix_of, written_out
@@ -44,6 +45,7 @@ from aaetools.training.averaging import refresh_batch_norm, use_averages
 from aaetools.training.checkpoints import Checkpoints
 from aaetools.training.compilation import compiled
 from aaetools.training.early_stopping import EarlyStopping, choose_validation_rows
+from aaetools.training.fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from aaetools.training.precision import PRECISIONS, mixed_precision, resolve_precision
 from aaetools.training.recipes import MANY_ROWS, RECIPES, Parts, Recipe, make_recipe
 from aaetools.training.threads import largest_layer, threads_for
@@ -62,6 +64,7 @@ _GO_ON = 0.25
 
 
 class AdversarialAutoencoder(
+    CallbackSupportMixin,  # type: ignore[misc]
     ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]  # scikit-learn publishes no types
     ClassifierMixin,  # type: ignore[misc]
     TransformerMixin,  # type: ignore[misc]
@@ -134,7 +137,8 @@ class AdversarialAutoencoder(
         Compile the networks by ``torch.compile`` for training. It pays on long fits; where it does not work, a
         warning says why and training goes on without.
     callbacks
-        One :class:`aaetools.training.Callback`, or a list of objects with its methods.
+        One :class:`aaetools.training.Callback`, or a list of objects with its methods. Those of scikit-learn (1.9 and
+        later, experimental) are given by ``set_callbacks``, and are told of the fit and of each epoch.
     verbose
         0 is silent; n > 0 prints the losses every n epochs.
     random_state
@@ -268,6 +272,7 @@ class AdversarialAutoencoder(
 
     # -- learning ------------------------------------------------------------------------------------------------
 
+    @with_callbacks  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]  # scikit-learn has no types
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> AdversarialAutoencoder:
         """Learn from rows with and without labels.
@@ -301,7 +306,7 @@ class AdversarialAutoencoder(
         self.hidden_layer_sizes_ = self._pick_hidden_layer_sizes(len(X_array))
         x = torch.from_numpy(self._scaler.transform(X_array))
         del X_array  # the scaled rows are all that training needs
-        return self._train(x, codes, self.max_epochs, goes_on=False)
+        return self._train(x, codes, self.max_epochs, goes_on=False, told=(X, y))
 
     def refit(self, X: ArrayLike, y: ArrayLike, *, max_epochs: int | str = "auto") -> AdversarialAutoencoder:
         """Go on from the fitted weights, after labels were added or corrected.
@@ -340,6 +345,14 @@ class AdversarialAutoencoder(
         x = torch.from_numpy(self._scaler.transform(X_array))
         del X_array
         return self._train(x, codes, max_epochs, goes_on=True)
+
+    def _so_far(self, rows: Tensor, averages: Sequence[AveragedModel]) -> dict[str, Any]:
+        """Return the networks that training would leave if it ended now."""
+        encoder, decoder, discriminator = copy.deepcopy(self._modules())
+        use_averages((encoder, decoder), averages)
+        if averages:
+            refresh_batch_norm(encoder, rows)
+        return {"encoder_": encoder.eval(), "decoder_": decoder.eval(), "discriminator_": discriminator.eval()}
 
     def _learn_columns(self, X: Any) -> tuple[NDArray[Any], tuple[int, ...] | None]:
         """Check rows, learn how to encode columns where that is needed, and return encoded rows and the image shape."""
@@ -383,9 +396,18 @@ class AdversarialAutoencoder(
         return None if self.columns_ is None or self.reconstruction_ == "squared" else self.columns_.layout
 
     def _train(
-        self, x: Tensor, codes: NDArray[np.int64], max_epochs: int | str, *, goes_on: bool
+        self,
+        x: Tensor,
+        codes: NDArray[np.int64],
+        max_epochs: int | str,
+        *,
+        goes_on: bool,
+        told: tuple[Any, Any] | None = None,
     ) -> AdversarialAutoencoder:
-        """Play the recipe's game on scaled rows with class codes, with new networks or with those that are there."""
+        """Play the recipe's game on scaled rows with class codes, with new networks or with those that are there.
+
+        ``told`` is what scikit-learn's callbacks are told of, the rows and labels as they were given.
+        """
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         device = self._pick_device(self.device)
         self.device_ = str(device)
@@ -443,6 +465,8 @@ class AdversarialAutoencoder(
                 judged = rows[torch.from_numpy(validation).to(device)]
                 patience = self.n_iter_no_change or math.ceil(n_epochs / 4)
                 callbacks.append(EarlyStopping(self._modules(), lambda: self._accuracy(judged, held_back), patience))
+            if told is not None and getattr(self, "_skl_callbacks", None):
+                callbacks.append(FitTasks(self, *told, partial(self._so_far, rows, run.averages)))
             # the state that they save is that after all others have had their turn
             callbacks.sort(key=lambda callback: isinstance(callback, Checkpoints))
             with (
