@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from sklearn.datasets import load_digits
-from tables import RESULTS, machine, markdown_table, versions
+from tables import machine, markdown_table, publish, versions
 
 from aaetools import AdversarialAutoencoder, mask_labels
 from aaetools.training import Checkpoints, TrainingContext
@@ -156,9 +156,7 @@ def main() -> None:
         "share is timed inside the fits; the ratios also hold what else the machine did meanwhile.\n\n"
         f"{machine()}. {versions()}\n"
     )
-    print(text)
-    if arguments.write:
-        (RESULTS / "checkpoint_cost.md").write_text(text)
+    publish("checkpoint_cost.md", text, arguments.write)
 
 
 if __name__ == "__main__":

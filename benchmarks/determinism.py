@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 
-from tables import RESULTS, machine, markdown_table, versions
+from tables import machine, markdown_table, publish, versions
 
 WORKER = """
 import hashlib, sys
@@ -69,9 +69,7 @@ def main() -> None:
         f"With two threads and wide layers, {two.count(two[0]) - 1} of {len(two) - 1} fits equal the first.\n\n"
         f"{machine()}. {versions()}\n"
     )
-    print(text)
-    if arguments.write:
-        (RESULTS / "determinism.md").write_text(text)
+    publish("determinism.md", text, arguments.write)
 
 
 if __name__ == "__main__":

@@ -21,9 +21,9 @@ import traceback
 from pathlib import Path
 
 import numpy as np
-import safetensors.torch  # noqa: F401
+import safetensors.torch  # noqa: F401  # before the forks, so that no killed fit spends its time on importing it
 import torch
-from tables import RESULTS, machine, markdown_table, versions
+from tables import machine, markdown_table, publish, versions
 
 from aaetools import AdversarialAutoencoder, save
 from aaetools.training import Callback, Checkpoints, TrainingContext
@@ -129,9 +129,7 @@ def main() -> None:
         f"points and resumed until they got through.\n\n{table}\n"
         f"An uninterrupted fit of {arguments.epochs} epochs takes {found['seconds']:.1f} s. {machine()}. {versions()}\n"
     )
-    print(text)
-    if arguments.write:
-        (RESULTS / "kill.md").write_text(text)
+    publish("kill.md", text, arguments.write)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from tables import RESULTS, machine, markdown_table, versions
+from tables import machine, markdown_table, publish, versions
 
 from aaetools import AdversarialAutoencoder, save
 from aaetools.datasets.chunks import chunk_size
@@ -233,9 +233,7 @@ def main() -> None:
         "2 of them waiting for two cores, times depend on who gets a turn, and processor times are what can be "
         f"compared. {machine()}. {versions('pyarrow', 'pandas')}\n"
     )
-    print(text)
-    if arguments.write:
-        (RESULTS / "streaming.md").write_text(text)
+    publish("streaming.md", text, arguments.write)
 
 
 if __name__ == "__main__":

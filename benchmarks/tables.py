@@ -29,3 +29,10 @@ def markdown_table(header: list[str], rows: list[list[str]]) -> str:
     """Return a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
+
+
+def publish(name: str, text: str, write: bool) -> None:
+    """Print a result, and write it to the folder of results if that was asked for."""
+    print(text)
+    if write:
+        (RESULTS / name).write_text(text, encoding="utf-8")

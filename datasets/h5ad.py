@@ -293,4 +293,4 @@ def _values_of(contents: _Contents, kind: str, n_rows: int, n_columns: int) -> N
     data, indices, indptr = (contents.values() for _ in range(3))
     if data.dtype.kind not in "iufb" or indices.dtype.kind not in "iu" or indptr.dtype.kind not in "iu":
         raise refused(contents.path, "X: its parts are no numbers; damaged")
-    return written_out(contents.path, kind, (n_rows, n_columns), data, indices, indptr)  # type: ignore[arg-type]
+    return written_out(contents.path, kind, (n_rows, n_columns), data, indices, indptr)  # type: ignore[arg-type]  # csr, csc

@@ -64,7 +64,7 @@ _GO_ON = 0.25
 
 
 class AdversarialAutoencoder(
-    CallbackSupportMixin,  # type: ignore[misc]
+    CallbackSupportMixin,  # type: ignore[misc]  # scikit-learn publishes no types
     ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]  # scikit-learn publishes no types
     ClassifierMixin,  # type: ignore[misc]
     TransformerMixin,  # type: ignore[misc]
@@ -272,7 +272,7 @@ class AdversarialAutoencoder(
 
     # -- learning ------------------------------------------------------------------------------------------------
 
-    @with_callbacks  # type: ignore[untyped-decorator]
+    @with_callbacks  # type: ignore[untyped-decorator]  # scikit-learn has no types
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]  # scikit-learn has no types
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> AdversarialAutoencoder:
         """Learn from rows with and without labels.
